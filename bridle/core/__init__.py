@@ -1,0 +1,1 @@
+"""What flows between the rooms, and the one contract of an algorithm."""

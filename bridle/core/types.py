@@ -1,0 +1,175 @@
+"""What flows: transitions, drawn data, episodes, the spec of a world, the cost limit.
+
+One alphabet of shapes, used everywhere: `B` batch, `L` time, `N` envs, `C` constraints, `K` sampled actions, `E` members
+of an ensemble, `H` plan, `O` obs, `A` action, `F` finished episodes. Observations are pytrees of arrays; actions are
+float `[N A]` in [-1, 1] or int `[N]`; a cost always has a last axis `C`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+Tree = Any
+"""A pytree of arrays."""
+
+
+class Transition(NamedTuple):
+    """One step of each env. Leaves are `[N ...]` as they are lived and `[B L ...]`, `[B ...]` or `[L N ...]` as they are drawn."""
+
+    obs: Tree
+    action: Any
+    reward: Any
+    """float [N], per env step."""
+    cost: Any
+    """float [N C], per env step."""
+    next_obs: Tree
+    """The true successor of `obs`, also where the episode ended with it."""
+    terminated: Any
+    """bool [N]: the task ended; nothing follows, so nothing is bootstrapped."""
+    truncated: Any
+    """bool [N]: the clock ended; values bootstrap from `next_obs`."""
+    valid: Any
+    """bool [N]: False on the dummy step that NEXT_STEP autoreset inserts, and on rows that are not filled yet."""
+    extras: dict[str, Any]
+    """What the policy noted (`log_prob`, latents) and what updates write back (`priority`)."""
+
+
+class Outcome(NamedTuple):
+    """What N copies of a world answer to one action each."""
+
+    next_obs: Tree
+    """The true successor, also where an episode ended: [N ...]."""
+    obs: Tree
+    """Where the next action is chosen; the first of a new episode where one ended: [N ...]."""
+    reward: np.ndarray
+    cost: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    valid: np.ndarray
+
+
+class Episodes(NamedTuple):
+    """Finished episodes, padded to a fixed number F."""
+
+    returns: Any
+    """float [F], undiscounted."""
+    cost: Any
+    """float [F C], undiscounted."""
+    length: Any
+    """int [F], env steps."""
+    valid: Any
+    """bool [F]."""
+
+
+class Drawn(NamedTuple):
+    """What a draw hands to an update."""
+
+    rows: Transition | Episodes
+    index: Any
+    """int: the ring row of each drawn transition, for what an update writes back."""
+    probability: Any
+    """float: with which probability each row was drawn, times the number of rows (1 under a uniform draw)."""
+    step: Any
+    """float []: env steps so far, summed over all copies (what schedules read)."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """Shape and dtype of one leaf of an observation (a leaf of `Spec.obs`)."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """Actions are float `[size]` in [-1, 1]."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """Actions are int in `[0, choices)`."""
+
+    choices: int
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What an algorithm may know of its world."""
+
+    name: str
+    obs: Tree
+    """A pytree with `Leaf` leaves."""
+    action: Continuous | Discrete
+    num_envs: int = 1
+    horizon: int | None = None
+    """Env steps after which an episode is truncated; None if unknown."""
+    constraints: tuple[str, ...] = ("cost",)
+    """Name of each constraint; empty where the world tells no cost."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """What stands in the run folder and in every table about this world, such as `("dialect", "fsrl")`."""
+
+
+@dataclass(frozen=True)
+class CostLimit:
+    """The limit of each constraint: the expected undiscounted sum of its cost over one episode, and its schedule.
+
+    An episode that ends early counts its own sum. `schedule` moves the limit from `start` to `limit` over the first
+    `steps` env steps: `linear` (FSRL), or `exponential` with rate 5 / steps (Liu et al. 2022, code). Every user of the
+    limit reads it through `at`.
+    """
+
+    limit: tuple[float, ...]
+    start: tuple[float, ...] | None = None
+    schedule: str = "constant"
+    steps: int = 0
+
+    def at(self, step):
+        """Limit of each constraint at `step` env steps: float [C]; works on NumPy and on traced JAX values."""
+        import jax.numpy as jnp
+
+        end = jnp.asarray(self.limit, jnp.float32)
+        if self.schedule == "constant" or self.start is None or self.steps <= 0:
+            return end
+        begin = jnp.asarray(self.start, jnp.float32)
+        done = jnp.clip(step / self.steps, 0.0, 1.0)
+        left = 1.0 - done if self.schedule == "linear" else jnp.where(done < 1.0, jnp.exp(-5.0 * done), 0.0)
+        return end + (begin - end) * left
+
+
+class World(Protocol):
+    """N copies of one environment in one shape. `envs/` makes them, `run/` drives them, neither imports the other.
+
+    A copy whose episode ends begins the next by itself; episode k of a copy depends on its seed and k alone.
+    """
+
+    spec: Spec
+
+    def reset(self, seeds: np.ndarray) -> Tree:
+        """Begin episode 0 of every copy from its own seed (int64 [N]); the first observations [N ...]."""
+        ...
+
+    def step(self, action: np.ndarray) -> Outcome:
+        """One step of every copy."""
+        ...
+
+    def get_state(self) -> dict[str, np.ndarray] | None:
+        """Everything that the next steps depend on, as named arrays; None if this world cannot tell."""
+        ...
+
+    def set_state(self, state: dict[str, np.ndarray]) -> Tree:
+        """Go back to what `get_state` told; the observations [N ...] there."""
+        ...
+
+    def render(self, index: int = 0) -> np.ndarray:
+        """Copy `index` as a picture, uint8 [height width 3]."""
+        ...
+
+    def close(self) -> None:
+        """Free what the world holds."""
+        ...
