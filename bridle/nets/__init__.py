@@ -1,0 +1,1 @@
+"""Modules: every leaf an array, everything else static."""

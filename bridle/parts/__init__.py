@@ -1,0 +1,1 @@
+"""Interchangeable parts; no part imports another."""

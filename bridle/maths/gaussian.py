@@ -1,0 +1,97 @@
+"""Gaussians by mean and scale, diagonal or full: samples, moments under weights, decoupled KL divergences.
+
+A scale is the standard deviation [... A] of a diagonal Gaussian or the lower Cholesky factor [... A A] of a full one;
+`full` tells which. Log-determinants come from the diagonal, never from a determinant, so nothing needs a clamp.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Gaussian(NamedTuple):
+    """mean [... A]; scale [... A] (standard deviations) or [... A A] (lower Cholesky factor)."""
+
+    mean: jax.Array
+    scale: jax.Array
+
+    @property
+    def full(self) -> bool:
+        return self.scale.ndim == self.mean.ndim + 1
+
+
+def diagonal(scale, full: bool):
+    """The diagonal of the scale: [... A]."""
+    return jnp.diagonal(scale, axis1=-2, axis2=-1) if full else scale
+
+
+def solve_lower(chol, b):
+    """x with chol x = b for lower-triangular chol [... A A] and b [... A], by forward substitution unrolled over A."""
+    x = []
+    for i in range(b.shape[-1]):
+        known = sum(chol[..., i, j] * x[j] for j in range(i))
+        x.append((b[..., i] - known) / chol[..., i, i])
+    return jnp.stack(x, -1)
+
+
+def sample(dist: Gaussian, key, shape: tuple[int, ...] = ()):
+    """Samples [*shape ... A]."""
+    noise = jax.random.normal(key, (*shape, *dist.mean.shape))
+    if dist.full:
+        return dist.mean + jnp.einsum("...ij,...j->...i", dist.scale, noise)
+    return dist.mean + dist.scale * noise
+
+
+def log_prob(dist: Gaussian, x):
+    """Log-density at x [... A]: [...]."""
+    white = solve_lower(dist.scale, x - dist.mean) if dist.full else (x - dist.mean) / dist.scale
+    size = x.shape[-1]
+    return -0.5 * (white**2).sum(-1) - jnp.log(diagonal(dist.scale, dist.full)).sum(-1) - 0.5 * size * jnp.log(2 * jnp.pi)
+
+
+def weighted_moments(weight, x, about, full: bool):
+    """First moment and second moment about `about` [B A] of samples x [K B A] under weights [K B] that sum to 1 over K.
+
+    Returns mean [B A] and second moment [B A] (diagonal) or [B A A] (full).
+    """
+    mean = jnp.einsum("kb,kba->ba", weight, x)
+    apart = x - about
+    second = jnp.einsum("kb,kbi,kbj->bij", weight, apart, apart) if full else jnp.einsum("kb,kba->ba", weight, apart**2)
+    return mean, second
+
+
+def mean_energy(apart, scale, full: bool):
+    """1/2 apart^T Sigma^-1 apart for apart [... A]: KL between equal covariances whose means differ by `apart`."""
+    white = solve_lower(scale, apart) if full else apart / scale
+    return 0.5 * (white**2).sum(-1)
+
+
+def trace_energy(second, scale, full: bool):
+    """1/2 [tr(Sigma^-1 second) + log |Sigma|]: minus the expected log-density, up to a constant, as a function of Sigma."""
+    half_log_det = jnp.log(diagonal(scale, full)).sum(-1)
+    if not full:
+        return 0.5 * (second / scale**2).sum(-1) + half_log_det
+    size = scale.shape[-1]
+    left = jnp.stack([solve_lower(scale, second[..., :, j]) for j in range(size)], -1)  # L^-1 M
+    both = jnp.stack([solve_lower(scale, left[..., i, :]) for i in range(size)], -2)  # (L^-1 (L^-1 M)^T)^T
+    return 0.5 * jnp.trace(both, axis1=-2, axis2=-1) + half_log_det
+
+
+def covariance(scale, full: bool):
+    """Sigma as `trace_energy` takes it: [... A] (diagonal) or [... A A]."""
+    return jnp.einsum("...ij,...kj->...ik", scale, scale) if full else scale**2
+
+
+def kl_mean(old: Gaussian, mean):
+    """KL(N(mean, Sigma_old) || N(mean_old, Sigma_old)): nats, [...]."""
+    return mean_energy(mean - old.mean, old.scale, old.full)
+
+
+def kl_covariance(old: Gaussian, scale):
+    """KL(N(mean_old, Sigma_old) || N(mean_old, Sigma)): nats, [...]."""
+    size = old.mean.shape[-1]
+    old_half_log_det = jnp.log(diagonal(old.scale, old.full)).sum(-1)
+    return trace_energy(covariance(old.scale, old.full), scale, old.full) - 0.5 * size - old_half_log_det

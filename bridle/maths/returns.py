@@ -1,0 +1,42 @@
+"""Discounted sums over stretches of experience."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+
+class NStep(NamedTuple):
+    """The part of an n-step target that experience alone gives."""
+
+    total: jnp.ndarray
+    """sum_k discount^k x_k up to the episode's end: [B] or [B C]."""
+    bootstrap: jnp.ndarray
+    """What multiplies the value that follows: discount^m, and 0 after a termination: [B]."""
+    last: jnp.ndarray
+    """Index in [0, L) of the last row that counts; its `next_obs` is where the value is taken: int [B]."""
+
+
+def n_step(x, terminated, truncated, discount: float, mask_terminal: bool = True) -> NStep:
+    """n-step sums of x [B L] or [B L C] that stop at the first end of an episode.
+
+    A termination takes the bootstrap away unless `mask_terminal` is False; a truncation keeps it. With L = 1 this is
+    the one-step TD target x + discount (1 - terminated) v(next_obs) (Sutton and Barto 2018, section 7.1).
+    """
+    steps = terminated.shape[1]
+    ended = terminated | truncated
+    before = jnp.concatenate([jnp.zeros_like(ended[:, :1]), ended[:, :-1]], 1)
+    alive = jnp.cumprod(1 - before.astype(jnp.int32), 1)
+    last = alive.sum(1) - 1
+    weight = alive * discount ** jnp.arange(steps, dtype=jnp.float32)
+    total = jnp.einsum("bl,bl...->b...", weight, x)
+    died = jnp.take_along_axis(terminated, last[:, None], 1)[:, 0]
+    follows = 1.0 - died if mask_terminal else jnp.ones_like(total[..., 0] if total.ndim > 1 else total)
+    return NStep(total, discount ** (last + 1.0) * follows, last)
+
+
+def pick(tree_leaf, last):
+    """Row `last` [B] of a leaf [B L ...]: [B ...]."""
+    index = last.reshape(-1, *(1,) * (tree_leaf.ndim - 1))
+    return jnp.take_along_axis(tree_leaf, index, 1)[:, 0]

@@ -1,0 +1,97 @@
+"""Multilayer perceptrons, and stacks of them whose members are computed side by side."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from bridle.core.types import Tree
+
+ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh, "elu": jax.nn.elu, "silu": jax.nn.silu}
+
+
+def flatten_obs(obs: Tree, batch_dims: int):
+    """A pytree of observations as one float array [... O]; integer leaves of images (uint8) are scaled to [0, 1]."""
+
+    def flat(leaf):
+        leaf = jnp.asarray(leaf)
+        scaled = leaf.astype(jnp.float32) / 255.0 if leaf.dtype == jnp.uint8 else leaf.astype(jnp.float32)
+        return scaled.reshape(*leaf.shape[:batch_dims], -1)
+
+    leaves = [flat(leaf) for leaf in jax.tree.leaves(obs)]
+    return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves, -1)
+
+
+def obs_size(obs: Tree) -> int:
+    """Width of `flatten_obs` for a pytree of `Leaf`."""
+    sizes = [int(jnp.prod(jnp.array(leaf.shape))) if leaf.shape else 1 for leaf in jax.tree.leaves(obs)]
+    return sum(sizes)
+
+
+def _init(key, fan_in: int, shape: tuple[int, ...], scale: float = 1.0):
+    bound = scale * (3.0 / fan_in) ** 0.5
+    return jax.random.uniform(key, shape, jnp.float32, -bound, bound)
+
+
+class MLP(eqx.Module):
+    """x [... I] -> [... out]; the activation follows every layer but the last."""
+
+    weights: tuple[jax.Array, ...]
+    biases: tuple[jax.Array, ...]
+    activation: str = eqx.field(static=True)
+
+    def __init__(self, key, sizes: tuple[int, ...], activation: str = "relu", last_scale: float = 1.0):
+        keys = jax.random.split(key, len(sizes) - 1)
+        scales = [1.0] * (len(sizes) - 2) + [last_scale]
+        self.weights = tuple(
+            _init(k, i, (i, o), s) for k, i, o, s in zip(keys, sizes[:-1], sizes[1:], scales, strict=True)
+        )
+        self.biases = tuple(jnp.zeros(o) for o in sizes[1:])
+        self.activation = activation
+
+    def __call__(self, x):
+        act = ACTIVATIONS[self.activation]
+        for w, b in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            x = act(x @ w + b)
+        return x @ self.weights[-1] + self.biases[-1]
+
+
+class QEnsemble(eqx.Module):
+    """E critics of observation and action: obs [... O], action [... A] -> [E ... out].
+
+    The first layer is split, so that its observation half is computed once a state even where `action` carries further
+    leading axes (K sampled actions a state): obs [B O] with action [K B A] gives [E K B out].
+    """
+
+    from_obs: jax.Array
+    from_action: jax.Array
+    weights: tuple[jax.Array, ...]
+    biases: tuple[jax.Array, ...]
+    activation: str = eqx.field(static=True)
+
+    def __init__(self, key, members: int, obs: int, action: int, hidden: tuple[int, ...], out: int, activation="relu"):
+        k_first, *keys = jax.random.split(key, len(hidden) + 1)
+        first = _init(k_first, obs + action, (members, obs + action, hidden[0]))
+        self.from_obs, self.from_action = first[:, :obs], first[:, obs:]
+        sizes = (*hidden, out)
+        self.weights = tuple(
+            _init(k, i, (members, i, o)) for k, i, o in zip(keys, sizes[:-1], sizes[1:], strict=True)
+        )
+        self.biases = tuple(jnp.zeros((members, o)) for o in sizes)
+        self.activation = activation
+
+    def __call__(self, obs, action):
+        act = ACTIVATIONS[self.activation]
+        lead = action.shape[:-1]
+        members, width = self.biases[0].shape
+        bias = self.biases[0].reshape(members, *(1,) * (obs.ndim - 1), width)
+        of_obs = jnp.einsum("...o,eoh->e...h", obs, self.from_obs) + bias
+        of_obs = of_obs.reshape(members, *(1,) * (action.ndim - obs.ndim), *of_obs.shape[1:])
+        x = act(of_obs + jnp.einsum("...a,eah->e...h", action, self.from_action))
+        x = x.reshape(members, -1, width)
+        last = len(self.weights) - 1
+        for i, (w, b) in enumerate(zip(self.weights, self.biases[1:], strict=True)):
+            x = jnp.einsum("ebi,eio->ebo", x, w) + b[:, None]
+            x = x if i == last else act(x)
+        return x.reshape(members, *lead, x.shape[-1])

@@ -1,0 +1,64 @@
+"""Critics of reward and of cost: pessimistic values and TD targets."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from bridle.core.types import Transition
+from bridle.maths.returns import n_step, pick
+
+
+def reward_value(q):
+    """Pessimistic reward: the least of the members, q [E ... 1] -> [...]."""
+    return q.min(0)[..., 0]
+
+
+def cost_value(cost_q):
+    """Pessimistic cost: the greatest of the members, cost_q [E ... C] -> [... C]."""
+    return cost_q.max(0)
+
+
+def td_targets(rows: Transition, value, cost_value_, discount: float, cost_discount: float, mask_cost: bool):
+    """TD targets of reward [B] and cost [B C] over stretches, leaves of `rows` [B L ...].
+
+    `value` [B] and `cost_value_` [B C] are taken at the row that `last_row` picks. Truncation bootstraps, termination
+    does not; `mask_cost=False` lets the cost bootstrap over a termination too, as the code of Liu et al. 2022 does.
+    """
+    of_reward = n_step(rows.reward, rows.terminated, rows.truncated, discount)
+    of_cost = n_step(rows.cost, rows.terminated, rows.truncated, cost_discount, mask_cost)
+    target = of_reward.total + of_reward.bootstrap * value
+    cost_target = of_cost.total + of_cost.bootstrap[:, None] * cost_value_
+    return target, cost_target
+
+
+def last_row(rows: Transition):
+    """The observation at which each stretch bootstraps, leaves [B ...]."""
+    last = n_step(rows.reward, rows.terminated, rows.truncated, 1.0).last
+    return jax.tree.map(lambda leaf: pick(leaf, last), rows.next_obs)
+
+
+def squared_error(q, target):
+    """Sum over members of the mean squared error: q [E B out], target [B out]."""
+    return ((q - target) ** 2).mean((1, 2)).sum()
+
+
+def polyak(target, online, rate):
+    """Move every leaf of `target` towards `online` by `rate`."""
+    return jax.tree.map(lambda t, o: t + rate * (o - t), target, online)
+
+
+def episode_to_critic(limit, discount: float, horizon: int | None, unit: str, calibration=1.0):
+    """The limit of an episode's cost, float [C], in the unit of a critic of discounted cost: the one place of this conversion.
+
+    - `horizon`: limit (1 - discount^T) / (1 - discount) / T, the cost spread evenly over T steps and summed from the
+      first one (Liu et al. 2022, appendix B.1; Ray et al. 2019);
+    - `infinite`: limit / T / (1 - discount), what a critic holds that bootstraps at the time limit;
+    - `calibrated`: the infinite one times `calibration` [C], which the algorithm measures from finished episodes.
+    """
+    if horizon is None:
+        raise ValueError("the limit of an episode needs the env's horizon; give it as `--env-args horizon=T`")
+    limit = jnp.asarray(limit)
+    if unit == "horizon":
+        return limit * (1 - discount**horizon) / (1 - discount) / horizon
+    return limit / horizon / (1 - discount) * (calibration if unit == "calibrated" else 1.0)

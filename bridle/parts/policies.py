@@ -1,0 +1,55 @@
+"""Actors: networks that yield a policy's distribution over actions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from bridle.maths.gaussian import Gaussian, sample
+from bridle.nets.mlp import MLP
+
+Head = Literal["squashed", "diagonal", "full"]
+MIN_STD = 1e-4
+"""Keeps every standard deviation above this, in units of the action before squashing."""
+
+
+class GaussianActor(eqx.Module):
+    """obs [... O] -> Gaussian over pre-actions; `to_action` maps a pre-action into [-1, 1].
+
+    `full` and `diagonal`: the mean lies inside (-1, 1) and a sample is clipped. `squashed`: diagonal, and a sample goes
+    through tanh. KL divergences are those of the pre-actions: tanh is a bijection and leaves them as they are.
+    """
+
+    net: MLP
+    head: Head = eqx.field(static=True)
+    size: int = eqx.field(static=True)
+    initial_std: float = eqx.field(static=True)
+
+    def __init__(self, key, obs: int, action: int, hidden: tuple[int, ...], head: Head, initial_std: float, activation):
+        scales = action * (action + 1) // 2 if head == "full" else action
+        self.net = MLP(key, (obs, *hidden, action + scales), activation, last_scale=0.01)
+        self.head, self.size, self.initial_std = head, action, initial_std
+
+    def __call__(self, obs) -> Gaussian:
+        out = self.net(obs)
+        mean, raw = out[..., : self.size], out[..., self.size :]
+        mean = 3.0 * jnp.tanh(mean / 3.0) if self.head == "squashed" else jnp.tanh(mean)
+        shift = jnp.log(jnp.expm1(self.initial_std))
+        if self.head != "full":
+            return Gaussian(mean, jax.nn.softplus(raw + shift) + MIN_STD)
+        rows, columns = jnp.tril_indices(self.size)
+        entries = jnp.where(rows == columns, jax.nn.softplus(raw + shift) + MIN_STD, raw)
+        chol = jnp.zeros((*raw.shape[:-1], self.size, self.size)).at[..., rows, columns].set(entries)
+        return Gaussian(mean, chol)
+
+    def to_action(self, pre_action):
+        """What the env executes and the critics see."""
+        return jnp.tanh(pre_action) if self.head == "squashed" else jnp.clip(pre_action, -1.0, 1.0)
+
+    def act(self, obs, key, explore: bool):
+        """Sampled (`explore`) or mean action, [... A] in [-1, 1]."""
+        dist = self(obs)
+        return self.to_action(sample(dist, key) if explore else dist.mean)
