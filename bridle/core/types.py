@@ -115,6 +115,9 @@ class Spec:
     """What stands in the run folder and in every table about this world, such as `("dialect", "fsrl")`."""
 
 
+UNITS = ("horizon", "infinite", "calibrated")
+
+
 @dataclass(frozen=True)
 class CostLimit:
     """The limit of each constraint: the expected undiscounted sum of its cost over one episode, and its schedule.
@@ -140,6 +143,24 @@ class CostLimit:
         done = jnp.clip(step / self.steps, 0.0, 1.0)
         left = 1.0 - done if self.schedule == "linear" else jnp.where(done < 1.0, jnp.exp(-5.0 * done), 0.0)
         return end + (begin - end) * left
+
+    def discounted(self, step, discount: float, horizon: int | None, unit: str = "infinite", calibration=1.0):
+        """The limit at `step` in the unit of a critic of discounted cost, float [C]: the one place of this conversion.
+
+        - `horizon`: limit (1 - discount^T) / (1 - discount) / T, the cost spread evenly over T steps and summed from
+          the first one (Liu et al. 2022, arXiv:2201.11927, appendix B.1);
+        - `infinite`: limit / T / (1 - discount), what a critic holds that bootstraps at the time limit;
+        - `calibrated`: the infinite one times `calibration` [C], which an algorithm measures from finished episodes.
+        """
+        if horizon is None:
+            raise ValueError(
+                "an episode's cost limit is turned into a limit on discounted cost by the horizon, and this environment "
+                "tells none; register it with max_episode_steps, or pass --env-args horizon=T"
+            )
+        if unit not in UNITS:
+            raise ValueError(f"unit = {unit!r}; allowed: {', '.join(UNITS)}")
+        even = (1 - discount**horizon if unit == "horizon" else 1.0) / (1 - discount) / horizon
+        return self.at(step) * even * (calibration if unit == "calibrated" else 1.0)
 
 
 class World(Protocol):

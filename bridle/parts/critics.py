@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 
 from bridle.core.types import Transition
 from bridle.maths.returns import n_step, pick
@@ -46,19 +45,3 @@ def squared_error(q, target):
 def polyak(target, online, rate):
     """Move every leaf of `target` towards `online` by `rate`."""
     return jax.tree.map(lambda t, o: t + rate * (o - t), target, online)
-
-
-def episode_to_critic(limit, discount: float, horizon: int | None, unit: str, calibration=1.0):
-    """The limit of an episode's cost, float [C], in the unit of a critic of discounted cost: the one place of this conversion.
-
-    - `horizon`: limit (1 - discount^T) / (1 - discount) / T, the cost spread evenly over T steps and summed from the
-      first one (Liu et al. 2022, appendix B.1; Ray et al. 2019);
-    - `infinite`: limit / T / (1 - discount), what a critic holds that bootstraps at the time limit;
-    - `calibrated`: the infinite one times `calibration` [C], which the algorithm measures from finished episodes.
-    """
-    if horizon is None:
-        raise ValueError("the limit of an episode needs the env's horizon; give it as `--env-args horizon=T`")
-    limit = jnp.asarray(limit)
-    if unit == "horizon":
-        return limit * (1 - discount**horizon) / (1 - discount) / horizon
-    return limit / horizon / (1 - discount) * (calibration if unit == "calibrated" else 1.0)

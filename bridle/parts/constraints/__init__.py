@@ -1,0 +1,1 @@
+"""How a policy is kept under the limit: one file a method."""
