@@ -1,0 +1,154 @@
+"""The only room that imports simulators: every environment comes out of it as a `World`.
+
+This file is the table of our own names and the one door, `make`; it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+
+TOYS = {
+    "toy/Corridor-v0": "a ring of cells, continuous action, one cost: best return 20.89 at cost limit 3 (linear program)",
+    "toy/Discrete-v0": "the same ring with five actions to choose from: best return 20.86 at cost limit 3",
+    "toy/Dict-v0": "the same ring seen as a dict of an 8x8 image (uint8) and a vector",
+    "toy/TwoCosts-v0": "the same ring with two costs, of speed and of crowding: best return 20.46 at cost limits 3 and 4",
+    "toy/Counting-v0": "a gymnasium.Env that counts its steps, to test episode ends with",
+}
+OURS = re.compile(r"^(Safety|bridle/|toy)", re.IGNORECASE)
+"""Names that only we could mean; all others are left to Gymnasium's registry."""
+
+
+def __getattr__(name: str):
+    if name == "TASKS":
+        return tasks()
+    raise AttributeError(f"module 'bridle.envs' has no attribute {name!r}")
+
+
+def tasks() -> dict[str, str]:
+    """Every environment of ours: name -> one line (also as `TASKS`)."""
+    from bridle.envs import bullet
+
+    return {**getattr(bullet, "TASKS", {}), **TOYS}
+
+
+def check(name: str) -> None:
+    """Raise `ValueError` with the nearest name if `name` looks like ours and is not; loads no simulator.
+
+    Other Gymnasium ids are left to Gymnasium's registry, which `make` asks.
+    """
+    ours = tasks()
+    known = getattr(sys.modules.get("gymnasium"), "registry", {})
+    if name.removeprefix("bridle/") in ours or ":" in name or name in known or not OURS.match(name):
+        return
+    raise ValueError(f"no environment {name!r}{_nearest(name.removeprefix('bridle/'), ours)}")
+
+
+def make(env, num_envs: int = 1, cost_fn=None, **args):
+    """`num_envs` copies of `env` as a `World`.
+
+    `env`: a name of ours (`SafetyCarCircle-v0`, `toy/Corridor-v0`), a Gymnasium id (also `module:Id-v0`),
+    `module:callable` or a callable that returns a `gymnasium.Env` (or a `VectorEnv`, or a `World`, if it takes
+    `num_envs`), or such an object itself. `cost_fn(obs, action, next_obs)` (or `module:function`) gives the cost
+    [N] or [N C] of batched arrays, with the action in the environment's own units; it replaces what the environment
+    tells. `args` go to the environment; `workers="process"` steps Gymnasium environments in processes of their own.
+    """
+    if not isinstance(num_envs, int) or num_envs < 1:
+        raise ValueError(f"num_envs = {num_envs!r}; allowed: an integer > 0")
+    if isinstance(cost_fn, str):
+        cost_fn = find(cost_fn, "cost_fn")
+    if isinstance(env, str):
+        check(env)
+        bare = env.removeprefix("bridle/")
+        if bare in tasks() and bare != "toy/Counting-v0":
+            room = "toy" if bare in TOYS else "bullet"
+            world = _call(importlib.import_module(f"bridle.envs.{room}").make, bare, num_envs, args)
+            return _with_cost(world, cost_fn)
+        env = bare
+    from bridle.envs import gymnasium
+
+    return _with_cost(gymnasium.make(env, num_envs, told=cost_fn is None, **args), cost_fn)
+
+
+def parse_args(pairs) -> dict:
+    """`("dialect=cvpo", "horizon=200")` as a dict; what reads as JSON (also True, False, None) is that, all else text."""
+    import json
+
+    words = {"True": True, "False": False, "None": None}
+    args = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise ValueError(f"environment argument {pair!r}; allowed: name=value, such as horizon=200")
+        if name in args:
+            raise ValueError(f"environment argument {name!r} is given twice")
+        try:
+            args[name] = words[text] if text in words else json.loads(text)
+        except json.JSONDecodeError:
+            args[name] = text
+    return args
+
+
+def find(path: str, what: str = "environment"):
+    """The object at `module:name`, imported by path, with the working directory on `sys.path`."""
+    module_name, colon, attribute = path.partition(":")
+    if not colon or not module_name or not attribute:
+        raise ValueError(f"{what} {path!r}; allowed: module:name, such as my_envs:make")
+    found = _module(module_name, what, path)
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            names = [name for name in vars(found) if not name.startswith("_")]
+            raise ValueError(f"{what} {path!r}: {module_name} has no {attribute!r}{_nearest(attribute, names)}")
+        found = getattr(found, part)
+    return found
+
+
+def _module(name: str, what: str, path: str):
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise ValueError(
+            f"{what} {path!r}: no module {error.name!r} in {os.getcwd()} nor among the installed ones"
+        ) from error
+
+
+def _call(function, name: str, num_envs: int, args: dict):
+    """`function(name, num_envs, **args)`, with a plain word about arguments it does not know."""
+    import inspect
+
+    allowed = list(inspect.signature(function).parameters.values())[2:]
+    if not any(one.kind is one.VAR_KEYWORD for one in allowed):
+        refuse_unknown(name, args, [one.name for one in allowed])
+    return function(name, num_envs, **args)
+
+
+def refuse_unknown(env: str, args, allowed) -> None:
+    """Raise `ValueError` if `args` has a name that is not among `allowed`."""
+    for name in args:
+        if name not in allowed:
+            several = ", ".join(allowed) or "none"
+            raise ValueError(
+                f"environment {env!r} takes no argument {name!r}{_nearest(name, allowed)}; allowed: {several}"
+            )
+
+
+def _with_cost(world, cost_fn):
+    if cost_fn is None:
+        return world
+    from bridle.envs.adapter import WithCost
+
+    return WithCost(world, cost_fn)
+
+
+def _nearest(name: str, names) -> str:
+    import difflib
+
+    by_lower = {one.lower(): one for one in names}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
