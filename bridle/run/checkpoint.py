@@ -1,0 +1,409 @@
+"""Checkpoints: everything a run needs to go on, written atomically, checked when read, with the ring's rows in shared chunks.
+
+`docs/run-folder.md` describes the files. Nothing here unpickles anything: arrays are safetensors, the rest is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from bridle.run.arrays import flatten, read, restore, write
+from bridle.run.disk import (
+    Damaged,
+    Seal,
+    check,
+    full_disk_told,
+    read_manifest,
+    sweep,
+    sync_folder,
+    temporary,
+    write_manifest,
+)
+
+_BIG = 32
+"""Chunks of more than 1/_BIG of the ring are never merged, so there are about _BIG of them at most."""
+
+
+class Rows(Protocol):
+    """What a checkpoint asks of the ring. Rows are counted from the first one ever added."""
+
+    total: int
+    """Rows ever added."""
+    capacity: int
+    """How many of the last of them are held."""
+    whole: dict[str, np.ndarray]
+    """Columns that updates write back, so that old rows change too: saved whole each time."""
+
+    def slice(self, first: int, last: int) -> dict[str, np.ndarray]:
+        """Rows `first <= t < last`, in order, without the columns of `whole`."""
+        ...
+
+
+class Chunk(NamedTuple):
+    """A file of consecutive rows."""
+
+    file: str
+    first: int
+    last: int
+    sha256: str
+    size: int
+
+
+class SavedRows(NamedTuple):
+    """The ring's rows in a checkpoint."""
+
+    total: int
+    capacity: int
+    whole: dict[str, np.ndarray]
+    parts: tuple[tuple[Path, Chunk], ...]
+
+    @property
+    def chunks(self) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
+        """(first, last, columns) of each chunk, oldest first, read one at a time; rows that the ring had dropped are left out."""
+        for path, chunk in self.parts:
+            first = max(chunk.first, self.total - self.capacity)
+            columns = read(path, Seal(chunk.sha256, chunk.size))
+            yield first, chunk.last, {name: x[first - chunk.first :] for name, x in columns.items()}
+
+
+class Loaded(NamedTuple):
+    """A checkpoint that was read and checked."""
+
+    step: int
+    tree: Any
+    facts: dict
+    rows: SavedRows | None
+    path: Path
+    """Hand it to `Saver(parent=...)`, so that the next save adds to these rows."""
+
+
+class Saver:
+    """Saves one run's checkpoints: `save` copies what it is given and writes it in a thread, one at a time.
+
+    `parent` is the checkpoint that the run goes on from; only its rows are built upon, so rows that another
+    continuation of the run left on the disk are never mixed in.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3, parent: Path | None = None, background: bool = True):
+        self.folder, self.keep, self.parent, self.background = Path(folder), keep, parent, background
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def save(self, step: int, tree: Any, facts: dict, rows: Rows | None = None) -> None:
+        """Save arrays, facts (JSON) and the ring's new rows; an error of the save before this one is raised here."""
+        self.wait()
+        snapshot = _snapshot(self.folder, step, tree, facts, rows, self.parent)
+        if not self.background:
+            self.parent = _write(self.folder, snapshot, self.keep)
+            return
+        self._thread = threading.Thread(target=self._run, args=(snapshot,), name=f"checkpoint-{step}")
+        self._thread.start()
+
+    def wait(self) -> Path | None:
+        """Wait until the last save is on the disk; its folder. Raises what went wrong there."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return self.parent
+
+    def _run(self, snapshot: _Snapshot) -> None:
+        try:
+            self.parent = _write(self.folder, snapshot, self.keep)
+        except BaseException as error:  # noqa: BLE001 (raised again by `wait`)
+            self._error = error
+
+
+def save(
+    folder: Path, step: int, tree: Any, facts: dict, rows: Rows | None = None, keep: int = 3, parent: Path | None = None
+) -> Path:
+    """Save one checkpoint now, and return its folder. Without `parent` every row of the ring is written."""
+    folder = Path(folder)
+    return _write(folder, _snapshot(folder, step, tree, facts, rows, parent), keep)
+
+
+def load(
+    folder: Path, like: Any, step: int | None = None, say: Callable[[str], Any] = warnings.warn, with_rows: bool = True
+) -> Loaded:
+    """The newest checkpoint of a run folder that is whole (or the one at `step`), as a tree like `like`.
+
+    A damaged one is reported through `say` and the one before it is taken. `OSError` if none is left; `ValueError` if it
+    was made by a newer bridle or holds another tree (its first differing leaf is named).
+    """
+    for path, manifest in _newest_first(Path(folder), step, say):
+        try:
+            arrays = read(path / "arrays.safetensors", _seal(manifest, "arrays.safetensors"))
+            rows = _saved_rows(path, manifest) if with_rows else None
+        except Damaged as error:
+            say(f"{error}; going back to the checkpoint before it")
+            continue
+        return Loaded(manifest["step"], restore(like, arrays), manifest["facts"], rows, path)
+    raise _none_left(Path(folder), step)
+
+
+def load_arrays(
+    folder: Path, step: int | None = None, say: Callable[[str], Any] = warnings.warn
+) -> tuple[dict[str, np.ndarray], dict]:
+    """The named arrays and the facts of the newest whole checkpoint; see `arrays.below` and `arrays.restore`."""
+    for path, manifest in _newest_first(Path(folder), step, say):
+        try:
+            return read(path / "arrays.safetensors", _seal(manifest, "arrays.safetensors")), manifest["facts"]
+        except Damaged as error:
+            say(f"{error}; going back to the checkpoint before it")
+    raise _none_left(Path(folder), step)
+
+
+def steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints that can be listed, oldest first; their arrays are not checked."""
+    return [manifest["step"] for _, manifest in reversed(list(_newest_first(Path(folder), None, lambda text: None)))]
+
+
+def is_better(new: dict, old: dict | None) -> bool:
+    """Is an evaluation `{"return": float, "cost": [C], "limit": [C]}` better? Feasible first, then the higher return.
+
+    Where none is feasible, the smaller sum of excesses of cost wins, then the return. Both are judged by the new limit.
+    """
+
+    def rank(facts):
+        excess = sum(max(0.0, c - limit) for c, limit in zip(facts["cost"], new["limit"], strict=True))
+        sane = math.isfinite(facts["return"]) and all(map(math.isfinite, facts["cost"]))
+        return sane, (-excess if sane else 0.0), (facts["return"] if sane else 0.0)
+
+    return rank(new)[0] if old is None else rank(new) > rank(old)
+
+
+def save_best(folder: Path, actor: Any, facts: dict) -> bool:
+    """Replace `best/` by this actor if `is_better` says so; did it? `facts` are `is_better`'s and whatever else is known."""
+    best = Path(folder) / "best"
+    best.mkdir(exist_ok=True)
+    try:
+        old = read_manifest(best)
+    except Damaged:
+        old = None
+    if not is_better(facts, old and old["facts"]):
+        return False
+    aside = best / "new.safetensors"
+    with full_disk_told(best, facts.get("step", "?")):
+        try:
+            seal = write(aside, flatten(actor))
+            name = f"actor-{seal.sha256[:12]}.safetensors"
+            os.replace(aside, best / name)
+            body = {"facts": _json(facts), "files": {name: seal._asdict()}}
+            write_manifest(best / "manifest.new", body)
+            os.replace(best / "manifest.new", best / "manifest.json")  # from here on the new one is the best
+            sync_folder(best)
+        finally:
+            aside.unlink(missing_ok=True)
+    for path in best.glob("actor-*.safetensors"):
+        if path.name != name:
+            path.unlink(missing_ok=True)
+    return True
+
+
+def load_best(folder: Path, like: Any) -> tuple[Any, dict]:
+    """The best actor of a run, as a tree like `like`, and what was known of it."""
+    best = Path(folder) / "best"
+    if not (best / "manifest.json").exists():
+        raise FileNotFoundError(f"{best} holds no actor yet: the first evaluation saves one")
+    manifest = read_manifest(best)
+    ((name, seal),) = manifest["files"].items()
+    return restore(like, read(best / name, Seal(**seal))), manifest["facts"]
+
+
+class Ring(NamedTuple):
+    """How far the ring has come."""
+
+    total: int
+    capacity: int
+
+
+class _Snapshot(NamedTuple):
+    """Copies of all that one save writes."""
+
+    step: int
+    arrays: dict[str, np.ndarray]
+    facts: dict
+    ring: Ring | None
+    chunks: tuple[Chunk, ...]
+    """On the disk already."""
+    fresh: tuple[int, int, dict[str, np.ndarray]] | None
+    """(first, last, columns) of a chunk to write."""
+    whole: dict[str, np.ndarray]
+
+
+def _snapshot(folder, step, tree, facts, rows, parent) -> _Snapshot:
+    arrays, facts = flatten(tree), _json(facts)
+    if rows is None:
+        return _Snapshot(int(step), arrays, facts, None, (), None, {})
+    total, capacity = int(rows.total), int(rows.capacity)
+    chunks = _reusable(folder, parent, total, capacity)
+    first = max(0, total - capacity, chunks[-1].last if chunks else 0)
+    # Small chunks join the new one, as in a binary counter: few files, and O(new rows) per save on average.
+    while chunks and first < total and chunks[-1].last - chunks[-1].first <= min(total - first, capacity // _BIG):
+        first = max(chunks.pop().first, total - capacity)
+    columns = {name: np.array(x, order="C") for name, x in rows.slice(first, total).items()} if first < total else None
+    whole = {name: np.array(x, order="C") for name, x in rows.whole.items()}
+    fresh = None if columns is None else (first, total, columns)
+    return _Snapshot(int(step), arrays, facts, Ring(total, capacity), tuple(chunks), fresh, whole)
+
+
+def _reusable(folder: Path, parent: Path | None, total: int, capacity: int) -> list[Chunk]:
+    """Chunks of the parent that still hold rows of the ring, as far as they are there without a gap."""
+    try:
+        saved = read_manifest(parent)["rows"] if parent is not None else None
+    except Damaged:
+        saved = None
+    if not saved or saved["total"] > total:
+        return []
+    chunks = [chunk for x in saved["chunks"] if (chunk := Chunk(**x)).last > total - capacity]
+    for chunk in chunks:
+        path = folder / "checkpoints" / "rows" / chunk.file
+        if not path.exists() or path.stat().st_size != chunk.size:
+            return []
+    return chunks
+
+
+def _write(folder: Path, snapshot: _Snapshot, keep: int) -> Path:
+    """Write aside, sync, check, rename; only then drop what `keep` no longer covers."""
+    home = folder / "checkpoints"
+    (home / "rows").mkdir(parents=True, exist_ok=True)
+    sweep(home)
+    with full_disk_told(home, snapshot.step), temporary(home) as temp:
+        path = _commit(home, temp, snapshot)
+    _prune(home, keep)
+    return path
+
+
+def _commit(home: Path, temp: Path, snapshot: _Snapshot) -> Path:
+    parts = {"arrays.safetensors": snapshot.arrays}
+    if snapshot.whole:
+        parts["whole.safetensors"] = snapshot.whole
+    files = {name: write(temp / name, arrays) for name, arrays in parts.items()}
+    chunks, fresh = list(snapshot.chunks), None
+    if snapshot.fresh is not None:
+        first, last, columns = snapshot.fresh
+        seal = write(temp / "fresh", columns)
+        check(temp / "fresh", seal)
+        # The hash in the name keeps rows of another continuation of the run apart from these.
+        fresh = Chunk(f"rows-{first:09d}-{last:09d}-{seal.sha256[:12]}.safetensors", first, last, *seal)
+        chunks.append(fresh)
+    for name, seal in files.items():
+        check(temp / name, seal)
+    body = {
+        "step": snapshot.step,
+        # Which was saved later: steps cannot tell, since a run may go on from an older checkpoint.
+        "serial": 1 + max((m["serial"] for _, m in _listed(home) if isinstance(m, dict)), default=0),
+        "saved": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "files": {name: seal._asdict() for name, seal in files.items()},
+        "facts": snapshot.facts,
+        "rows": snapshot.ring and {**snapshot.ring._asdict(), "chunks": [chunk._asdict() for chunk in chunks]},
+    }
+    write_manifest(temp / "manifest.json", body)
+    if fresh is not None:
+        os.replace(temp / "fresh", home / "rows" / fresh.file)
+        sync_folder(home / "rows")
+    sync_folder(temp)
+    name, copy = f"step-{snapshot.step:09d}", 1
+    while (path := home / (name if copy == 1 else f"{name}-{copy}")).exists():
+        copy += 1
+    os.rename(temp, path)
+    sync_folder(home)
+    return path
+
+
+def _prune(home: Path, keep: int) -> None:
+    """Keep the last `keep` checkpoints that can be listed, and the chunks that they need."""
+    found = list(_listed(home))
+    good = [path for _, path in sorted((m["serial"], path) for path, m in found if isinstance(m, dict))]
+    bad = [path for path, m in found if isinstance(m, Damaged)] if len(good) >= keep else []
+    for path in good[:-keep] + bad:
+        with temporary(home) as grave:  # so that a kill in the middle leaves no half of a checkpoint
+            os.rename(path, grave / path.name)
+    left = [m for _, m in _listed(home)]
+    if all(isinstance(m, dict) for m in left):  # else nobody knows which chunks are needed
+        needed = {chunk["file"] for m in left if m["rows"] for chunk in m["rows"]["chunks"]}
+        for path in (home / "rows").glob("rows-*.safetensors"):
+            if path.name not in needed:
+                path.unlink(missing_ok=True)
+
+
+def _json(facts: dict) -> dict:
+    """A copy of facts as JSON gives them back."""
+    try:
+        return json.loads(json.dumps(facts, default=lambda x: x.item() if isinstance(x, np.generic) else x.tolist()))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"the facts of a checkpoint must be JSON (numbers, text, lists, dictionaries): {error}"
+        ) from error
+
+
+def _seal(manifest: dict, name: str) -> Seal:
+    return Seal(**manifest["files"][name])
+
+
+def _listed(home: Path) -> Iterator[tuple[Path, dict | OSError | ValueError]]:
+    """Every checkpoint folder and its manifest, or why it has none."""
+    for path in sorted(home.glob("step-*")):
+        try:
+            yield path, read_manifest(path)
+        except (Damaged, ValueError) as error:
+            yield path, error
+
+
+def _newest_first(folder: Path, step: int | None, say: Callable[[str], Any]) -> Iterator[tuple[Path, dict]]:
+    """Checkpoints to try in turn: first the line of the last save, then what other continuations left."""
+    home = folder / "checkpoints"
+    if home.is_dir():
+        sweep(home)
+    found = []
+    for path, manifest in _listed(home):
+        if step is not None and int(path.name.split("-")[1]) != step:
+            continue
+        if isinstance(manifest, ValueError):
+            raise manifest
+        if isinstance(manifest, Damaged):
+            say(f"{manifest}; it is passed over")
+        else:
+            found.append((path, manifest))
+    line, others, oldest = [], [], math.inf
+    for path, manifest in sorted(found, key=lambda x: -x[1]["serial"]):
+        (line if manifest["step"] <= oldest else others).append((path, manifest))
+        oldest = min(oldest, manifest["step"])
+    yield from line + others
+
+
+def _saved_rows(path: Path, manifest: dict) -> SavedRows | None:
+    saved = manifest["rows"]
+    if saved is None:
+        return None
+    chunks = [Chunk(**x) for x in saved["chunks"]]
+    parts = tuple((path.parent / "rows" / chunk.file, chunk) for chunk in chunks)
+    for file, chunk in parts:
+        check(file, Seal(chunk.sha256, chunk.size))
+    name = "whole.safetensors"
+    whole = read(path / name, _seal(manifest, name)) if name in manifest["files"] else {}
+    return SavedRows(saved["total"], saved["capacity"], whole, parts)
+
+
+def _none_left(folder: Path, step: int | None) -> OSError:
+    there = ", ".join(f"{x:,}" for x in steps(folder)) or "none"
+    if not list(folder.glob("checkpoints/step-*")):
+        return FileNotFoundError(f"{folder} holds no checkpoint yet: train it for longer, or start it anew")
+    if step is not None:
+        return FileNotFoundError(f"{folder} holds no whole checkpoint at step {step:,}; listed are those at {there}")
+    return Damaged(
+        f"no checkpoint of {folder} is whole (listed: {there}): restore the folder from a copy, start the run anew, "
+        "or use the actor in best/ for evaluation"
+    )
