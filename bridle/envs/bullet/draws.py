@@ -1,0 +1,22 @@
+"""Random numbers by counter: draw k of episode e of a copy is a hash of (its seed, e, k) and of nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+
+
+def uniforms(seed: np.ndarray, episode: np.ndarray, count: int) -> np.ndarray:
+    """float64 [count, n] in [0, 1) for n copies at once; `seed` and `episode` are integers [n]."""
+    stream = _mix(_mix(np.asarray(seed).astype(np.uint64)) + np.asarray(episode).astype(np.uint64))
+    counter = np.arange(1, count + 1, dtype=np.uint64)[:, None]
+    return (_mix(stream + counter * _STEP) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _mix(x: np.ndarray) -> np.ndarray:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014, fig. 16); uint64 arithmetic wraps on purpose."""
+    x = x + _STEP
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
