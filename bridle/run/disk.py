@@ -47,6 +47,14 @@ def write_bytes(path: Path, *parts) -> Seal:
     return Seal(digest.hexdigest(), size)
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file so that the old one or the new one is there at every moment."""
+    aside = path.with_name(f".{path.name}.new")
+    write_bytes(aside, text.encode())
+    os.replace(aside, path)
+    sync_folder(path.parent)
+
+
 def check(path: Path, seal: Seal) -> None:
     """Raise `Damaged` unless the file is what was written."""
     try:

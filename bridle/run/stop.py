@@ -1,0 +1,49 @@
+"""Stopping on a signal: the first one asks the loop to save and leave, the second one leaves at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+_SHOW_CURSOR = "\033[?25h"
+
+
+class Stopper:
+    """`with Stopper() as stopper:` then poll `stopper()`. Outside the main thread, which alone gets signals, a no-op."""
+
+    def __init__(self, signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)):
+        self.signals = signals
+        self.received: int | None = None
+        """The signal that came, if one did."""
+        self._old: dict[int, object] = {}
+
+    def __call__(self) -> bool:
+        """Was a stop asked for?"""
+        return self.received is not None
+
+    @property
+    def exit_code(self) -> int:
+        """What the process should exit with: 0, or 128 + the signal (143 after SIGTERM)."""
+        return 0 if self.received is None else 128 + self.received
+
+    def __enter__(self) -> Stopper:
+        if threading.current_thread() is threading.main_thread():
+            self._old = {number: signal.signal(number, self._handle) for number in self.signals}
+        return self
+
+    def __exit__(self, *error) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._old = {}
+
+    def _handle(self, number: int, frame) -> None:
+        if self.received is None:
+            self.received = number
+            return
+        if sys.stdout is not None and sys.stdout.isatty():
+            os.write(
+                sys.stdout.fileno(), _SHOW_CURSOR.encode()
+            )  # a live display hides it; print may be in the middle of a call
+        os._exit(128 + number)
