@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from typing import Self
 
 _SHOW_CURSOR = "\033[?25h"
 
@@ -28,7 +29,7 @@ class Stopper:
         """What the process should exit with: 0, or 128 + the signal (143 after SIGTERM)."""
         return 0 if self.received is None else 128 + self.received
 
-    def __enter__(self) -> Stopper:
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._old = {number: signal.signal(number, self._handle) for number in self.signals}
         return self

@@ -1,0 +1,279 @@
+"""Rows of metrics in a CSV file and in TensorBoard, and what a person sees while a run goes on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+import numpy as np
+
+from bridle.run.disk import replace_text
+
+_REFRESH = 0.25
+"""Seconds between two pictures of the live display."""
+_WINDOW = 40
+"""Pictures over which speeds are averaged."""
+
+
+class Log:
+    """Appends rows `{"step": ..., "group/name": number}` to `metrics.csv` and to TensorBoard's `events/`.
+
+    A new column makes the header grow; `columns` declares those that are known to come, so that the file is seldom rewritten.
+    """
+
+    def __init__(self, folder: Path, columns: Iterable[str] = (), events: bool = True):
+        self.path = Path(folder) / "metrics.csv"
+        self._events_folder = Path(folder) / "events" if events else None
+        self._events: Any = None
+        self._purge: int | None = None
+        self._file: TextIO | None = None
+        header, rows = _parse(self.path)
+        self._columns = header or ["step"]
+        if (new := [x for x in dict.fromkeys(columns) if x not in self._columns]) or not header or _torn(self.path):
+            self._columns += new
+            self._rewrite(rows)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append a row; it is on its way to the disk when this returns."""
+        row = {name: _number(name, value) for name, value in row.items()}
+        step = int(row["step"])
+        if new := [name for name in row if name not in self._columns]:
+            self._columns += new
+            self._rewrite(_parse(self.path)[1])
+        if self._file is None:
+            self._file = open(self.path, "a", newline="", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
+        csv.writer(self._file, lineterminator="\n").writerow([_text(row.get(name)) for name in self._columns])
+        self._file.flush()
+        if self._events_folder is not None:
+            self._write_events(step, row)
+
+    def cut(self, step: int) -> None:
+        """Forget all rows after `step`, from which the run goes on, so that none stands twice."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+        self._purge = step + 1
+        self._rewrite([row for row in _parse(self.path)[1] if int(row["step"]) <= step])
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._file is not None:
+            self._file.close()
+        if self._events is not None:
+            self._events.close()
+        self._file = self._events = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+    def _write_events(self, step: int, row: dict[str, float]) -> None:
+        if self._events is None:
+            from tensorboardX import SummaryWriter
+
+            self._events = SummaryWriter(
+                str(self._events_folder), purge_step=self._purge, filename_suffix=f".{time.time_ns()}", flush_secs=30
+            )
+        for name, value in row.items():
+            if name != "step":
+                self._events.add_scalar(name, value, step)
+
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        replace_text(self.path, text.getvalue())
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The columns of a `metrics.csv` (`step` int64, all else float64) with NaN for blanks; a run may be writing it."""
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}: the run has logged nothing yet, or the path names no metrics.csv")
+    header, rows = _parse(path)
+    try:
+        columns = {name: np.array([float(row[name] or "nan") for row in rows], np.float64) for name in header}
+        return {**columns, "step": np.array([int(row["step"]) for row in rows], np.int64)}
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} is no file of metrics: {error}") from error
+
+
+class Display:
+    """What a person sees: a live table on a terminal, else a line for each row. All texts also go to `log.txt`.
+
+    `limit` is the cost limit of each constraint and `costs` the names of their metrics, as in `eval/NAME`, `episode/NAME`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        total: int,
+        limit: tuple[float, ...] = (),
+        costs: tuple[str, ...] = ("cost",),
+        stream: TextIO | None = None,
+        live: bool | None = None,
+        start: int = 0,
+        title: str = "",
+    ):
+        self.total, self.limit, self.costs, self.title = total, limit, costs[: len(limit)], title
+        self._stream = stream or sys.stdout
+        self._file = open(Path(folder) / "log.txt", "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
+        self._seen: dict[str, float] = {}
+        self._step, self._updates = start, 0
+        self._samples: deque[tuple[float, int, int]] = deque([(time.monotonic(), start, 0)], maxlen=_WINDOW)
+        self._next = 0.0
+        self._live: Any = None
+        if live if live is not None else self._stream.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=self._stream, force_terminal=True if live else None)
+            self._live = Live(console=console, auto_refresh=False, transient=False)
+            self._live.start()
+
+    def tick(self, step: int, updates: int) -> None:
+        """Tell how far the run is (env steps, gradient steps since its start); cheap, so call it on every turn of the loop."""
+        now = time.monotonic()
+        self._step, self._updates = step, updates
+        if now < self._next:
+            return
+        self._next = now + _REFRESH
+        self._samples.append((now, step, updates))
+        if self._live is not None:
+            self._live.update(self._picture(), refresh=True)
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Show a row of metrics; a metric that a later row leaves out stays as it was."""
+        self._seen |= {name: float(value) for name, value in row.items() if value is not None}
+        self._step = int(row["step"])
+        self._samples.append((time.monotonic(), self._step, self._updates))
+        self.say(self._line(), quiet=self._live is not None)
+        self._next = 0.0
+
+    def say(self, text: str, quiet: bool = False) -> None:
+        """Print a text (above the live table) unless quiet, and note it in `log.txt`."""
+        self._file.write(text + "\n")
+        self._file.flush()
+        if quiet:
+            return
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the last picture standing, and close `log.txt`."""
+        if self._live is not None:
+            self._live.update(self._picture(), refresh=True)
+            self._live.stop()
+            self._live = None
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+    def _speeds(self) -> tuple[float, float, float]:
+        """Env steps a second, updates a second, seconds left."""
+        (begin, step, updates), (end, *_) = self._samples[0], self._samples[-1]
+        seconds = max(end - begin, 1e-9)
+        if len(self._samples) < 2:
+            return 0.0, 0.0, math.inf
+        rate = (self._step - step) / seconds
+        left = (self.total - self._step) / rate if rate > 0 else math.inf
+        return rate, (self._updates - updates) / seconds, left
+
+    def _result(self, name: str) -> float | None:
+        """The newest of evaluation's and training's word on `return` or a cost."""
+        return self._seen.get(f"eval/{name}", self._seen.get(f"episode/{name}"))
+
+    def _line(self) -> str:
+        parts = [f"step {self._step:,}/{self.total:,}"]
+        if (value := self._result("return")) is not None:
+            parts.append(f"return {value:.1f}")
+        for name, limit in zip(self.costs, self.limit, strict=True):
+            if (value := self._result(name)) is not None:
+                parts.append(f"{name} {value:.2f} {'<=' if value <= limit else '>'} {limit:g}")
+        rate, updates, left = self._speeds()
+        return "  ".join([*parts, f"steps/s {rate:,.0f}", f"updates/s {updates:,.0f}", f"eta {duration(left)}"])
+
+    def _picture(self):
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        rate, updates, left = self._speeds()
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(ProgressBar(self.total, min(self._step, self.total), width=40), f"{self._step:,}/{self.total:,}")
+        table = Table.grid(padding=(0, 2))
+        table.add_row("speed", f"{rate:,.0f} steps/s  {updates:,.0f} updates/s  eta {duration(left)}")
+        if (value := self._result("return")) is not None:
+            table.add_row("return", f"{value:.1f}")
+        for name, limit in zip(self.costs, self.limit, strict=True):
+            if (value := self._result(name)) is not None:
+                feasible = value <= limit
+                style = "green" if feasible else "red"
+                table.add_row(name, Text(f"{value:.2f} {'<=' if feasible else '>'} {limit:g}", style=style))
+        shown = [x for x in self._seen if "/" in x and x.split("/")[0] not in ("eval", "episode", "time")]
+        # Constraints first: whether the multiplier or eta moves is what one watches for.
+        for name in sorted(shown, key=lambda x: not x.startswith("constraint/"))[:8]:
+            table.add_row(name, f"{self._seen[name]:.4g}")
+        return Group(*([Text(self.title, style="bold")] if self.title else []), bar, table)
+
+
+def duration(seconds: float) -> str:
+    """`7m12s`, `1h03m`, `2d04h`."""
+    if not math.isfinite(seconds):
+        return "?"
+    seconds = round(max(0.0, seconds))
+    if seconds < 60:
+        return f"{seconds}s"
+    if seconds < 3600:
+        return f"{seconds // 60}m{seconds % 60:02d}s"
+    if seconds < 86400:
+        return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
+    return f"{seconds // 86400}d{seconds % 86400 // 3600:02d}h"
+
+
+def _number(name: str, value: Any) -> float | int:
+    try:
+        value = value.item() if hasattr(value, "item") else value
+        if isinstance(value, bool | int | float):
+            return int(value) if isinstance(value, bool) else value
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"metric {name} = {value!r}; allowed: one number")
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _parse(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Header and rows of a CSV file, without a last line that a kill cut short."""
+    if not path.exists():
+        return [], []
+    text = path.read_text(encoding="utf-8")
+    lines = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
+    header = lines[0] if lines else []
+    return header, [dict(zip(header, line, strict=True)) for line in lines[1:] if len(line) == len(header)]
+
+
+def _torn(path: Path) -> bool:
+    return path.exists() and not path.read_bytes().endswith(b"\n")
