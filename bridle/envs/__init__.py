@@ -43,7 +43,7 @@ def check(name: str) -> None:
     known = getattr(sys.modules.get("gymnasium"), "registry", {})
     if name.removeprefix("bridle/") in ours or ":" in name or name in known or not OURS.match(name):
         return
-    raise ValueError(f"no environment {name!r}{_nearest(name.removeprefix('bridle/'), ours)}")
+    raise ValueError(f"no environment {name!r}{nearest(name.removeprefix('bridle/'), ours)}")
 
 
 def make(env, num_envs: int = 1, cost_fn=None, **args):
@@ -96,16 +96,17 @@ def find(path: str, what: str = "environment"):
     module_name, colon, attribute = path.partition(":")
     if not colon or not module_name or not attribute:
         raise ValueError(f"{what} {path!r}; allowed: module:name, such as my_envs:make")
-    found = _module(module_name, what, path)
+    found = module(module_name, what, path)
     for part in attribute.split("."):
         if not hasattr(found, part):
             names = [name for name in vars(found) if not name.startswith("_")]
-            raise ValueError(f"{what} {path!r}: {module_name} has no {attribute!r}{_nearest(attribute, names)}")
+            raise ValueError(f"{what} {path!r}: {module_name} has no {attribute!r}{nearest(attribute, names)}")
         found = getattr(found, part)
     return found
 
 
-def _module(name: str, what: str, path: str):
+def module(name: str, what: str, path: str):
+    """Module `name`, which `path` asks for, with the working directory on `sys.path`."""
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -134,7 +135,7 @@ def refuse_unknown(env: str, args, allowed) -> None:
         if name not in allowed:
             several = ", ".join(allowed) or "none"
             raise ValueError(
-                f"environment {env!r} takes no argument {name!r}{_nearest(name, allowed)}; allowed: {several}"
+                f"environment {env!r} takes no argument {name!r}{nearest(name, allowed)}; allowed: {several}"
             )
 
 
@@ -146,7 +147,8 @@ def _with_cost(world, cost_fn):
     return WithCost(world, cost_fn)
 
 
-def _nearest(name: str, names) -> str:
+def nearest(name: str, names) -> str:
+    """`; did you mean ...?` with the nearest of `names`, or nothing."""
     import difflib
 
     by_lower = {one.lower(): one for one in names}
