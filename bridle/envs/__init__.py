@@ -31,7 +31,7 @@ def tasks() -> dict[str, str]:
     """Every environment of ours: name -> one line (also as `TASKS`)."""
     from bridle.envs import bullet
 
-    return {**getattr(bullet, "TASKS", {}), **TOYS}
+    return {**bullet.TASKS, **TOYS}
 
 
 def check(name: str) -> None:

@@ -132,7 +132,7 @@ class Copy(gymnasium.Wrapper):
             return call()
         except Exception as error:
             raise RuntimeError(
-                f"{self.where()}, last action {self.action}: {what} raised {type(error).__name__}: {error}"
+                f"{self.where()}, last action {np.asarray(self.action).tolist()}: {what} raised {type(error).__name__}: {error}"
             ) from error
 
     def _cost(self, cost, info):
@@ -151,8 +151,9 @@ class Copy(gymnasium.Wrapper):
 
     def _numbers(self, what, value, size):
         try:
-            array = np.atleast_1d(np.asarray(value, np.float32))
-        except (TypeError, ValueError):
+            array = np.atleast_1d(np.asarray(value))
+            array = array.astype(np.float32) if array.dtype.kind in "fiub" else np.zeros(0)
+        except ValueError:
             array = np.zeros(0)
         if array.ndim != 1 or not array.size or (size is not None and array.size != size):
             raise ValueError(f"{self.where()}: {what} is {value!r}; allowed: {size or 'one or more'} number(s)")
@@ -272,7 +273,7 @@ def _registered(env: str) -> bool:
 
 def _registry(name: str, args: dict):
     try:
-        spec = gymnasium.spec(name)
+        spec = gymnasium.spec(name.rpartition(":")[2])
     except gymnasium.error.Error as error:
         near = door.nearest(name, [*gymnasium.registry, *door.tasks()])
         raise ValueError(f"no environment {name!r}{near} ({error})") from error

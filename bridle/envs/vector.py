@@ -190,9 +190,10 @@ class Vectorised:
         except Exception as error:
             if str(error).startswith("environment "):
                 raise
+            action = None if self.action is None else self.action.tolist()
             raise RuntimeError(
-                f"environment {self.name!r}, seeds {self.seeds}, steps {self.elapsed} of their episodes, last actions "
-                f"{self.action}: {what} raised {type(error).__name__}: {error}"
+                f"environment {self.name!r}, seeds {self.seeds.tolist()}, steps {self.elapsed.tolist()} of their episodes, "
+                f"last actions {action}: {what} raised {type(error).__name__}: {error}"
             ) from error
 
 
