@@ -45,6 +45,7 @@ def test_columns_may_come_later_and_blanks_read_as_nan(tmp_path):
     np.testing.assert_array_equal(columns["new,odd"], [np.nan, 1, np.nan])
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.dictionaries(st.text("abc/,\"' ", min_size=1), st.floats() | st.integers(-(2**53), 2**53), max_size=4))
 )
