@@ -82,12 +82,24 @@ def reward(action, xp):
     return -0.5 * xp.sqrt(ax * ax + ay * ay)
 
 
+OUTLINE = tuple((RADIUS * math.cos(k * math.pi / 16), RADIUS * math.sin(k * math.pi / 16)) for k in range(32))
+"""The ball from above, m."""
+_PATCHES = ("0 0 .36", "0 0 -.36", ".36 0 0", "-.36 0 0", "0 .36 0", "0 -.36 0")
+LOOK = (
+    '<body name="agent" pos="0 0 .5"><freejoint/><geom type="sphere" size=".5" rgba=".95 .42 .16 1"/>'
+    + "".join(f'<geom type="sphere" size=".17" pos="{pos}" rgba="1 .97 .92 1"/>' for pos in _PATCHES)
+    + "</body>"
+)
+"""The ball for pictures; its patches show that it rolls."""
+
+
 class Ball:
     """N balls: what `world.py` asks of an agent, on NumPy."""
 
     obs_size = 7
     action_size = 2
     draws = 0
+    look, outline = LOOK, OUTLINE
     physics = "closed form of a rolling sphere, fitted to PyBullet 3.2.7"
 
     def __init__(self, num_envs: int, timing: Timing, walls: bool, clips: bool):
@@ -116,6 +128,20 @@ class Ball:
     def reward(self, action: np.ndarray):
         return reward(action, np)
 
+    def place(self, index: int) -> tuple[float, float, float]:
+        """x, y in m and yaw in rad of one copy."""
+        return *self.state[:2, index], 0.0
+
+    def pose(self, index: int, memory: dict) -> np.ndarray:
+        """Joint positions of `LOOK` for one copy, which has rolled on since the last picture in `memory`."""
+        xy = self.state[:2, index]
+        dx, dy = xy - memory.get("xy", xy)
+        memory["xy"] = xy.copy()
+        angle = math.hypot(dx, dy) / RADIUS
+        w, scale = math.cos(angle / 2), math.sin(angle / 2) / max(angle * RADIUS, 1e-9)
+        memory["turn"] = _times((w, -dy * scale, dx * scale, 0.0), memory.get("turn", (1.0, 0.0, 0.0, 0.0)))
+        return np.array([*xy, RADIUS, *memory["turn"]])
+
     def get_state(self) -> np.ndarray:
         """float64 [N, 4]."""
         return self.state.T.copy()
@@ -125,3 +151,14 @@ class Ball:
 
     def close(self) -> None:
         pass
+
+
+def _times(a, b):
+    """Product of two quaternions (w, x, y, z)."""
+    (aw, ax, ay, az), (bw, bx, by, bz) = a, b
+    return (
+        aw * bw - ax * bx - ay * by - az * bz,
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+    )

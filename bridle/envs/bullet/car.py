@@ -29,6 +29,35 @@ INERTIA = 7.33
 """Mass of the car with the spin of its wheels, kg."""
 
 
+OUTLINE = ((0.52, 0.30), (0.52, -0.30), (-0.75, -0.30), (-0.75, 0.30))
+"""The car from above, in its own frame, m."""
+_TYRE = '<geom type="cylinder" size=".15 .0675" euler="90 0 0" rgba=".10 .11 .13 1"/>'
+_RIM = '<geom type="cylinder" size=".085 .072" euler="90 0 0" rgba=".86 .88 .92 1"/>'
+_SPOKE = '<geom type="box" size=".13 .074 .02" rgba=".55 .58 .64 1"/>'
+LOOK = f"""
+<body name="agent" pos="0 0 .2">
+  <freejoint/>
+  <geom type="box" size=".55 .24 .055" pos="-.10 0 .02" rgba=".16 .38 .86 1"/>
+  <geom type="box" size=".16 .19 .05" pos=".37 0 .02" rgba=".20 .46 .96 1"/>
+  <geom type="ellipsoid" size=".34 .20 .15" pos="-.16 0 .09" rgba=".12 .15 .22 1"/>
+  <geom type="box" size=".46 .05 .005" pos="-.10 0 .24" rgba=".96 .97 1 1"/>
+  <geom type="box" size=".06 .30 .012" pos="-.62 0 .22" rgba=".16 .38 .86 1"/>
+  <geom type="box" size=".02 .02 .09" pos="-.62 .16 .13" rgba=".12 .15 .22 1"/>
+  <geom type="box" size=".02 .02 .09" pos="-.62 -.16 .13" rgba=".12 .15 .22 1"/>
+  <geom type="box" size=".02 .06 .025" pos=".53 .12 .04" rgba="1 .95 .72 1"/>
+  <geom type="box" size=".02 .06 .025" pos=".53 -.12 .04" rgba="1 .95 .72 1"/>
+  <geom type="box" size=".01 .06 .02" pos="-.655 .12 .04" rgba=".90 .16 .16 1"/>
+  <geom type="box" size=".01 .06 .02" pos="-.655 -.12 .04" rgba=".90 .16 .16 1"/>
+  <body pos="-.6 .367 0"><joint axis="0 1 0"/>{_TYRE}{_RIM}{_SPOKE}</body>
+  <body pos="-.6 -.367 0"><joint axis="0 1 0"/>{_TYRE}{_RIM}{_SPOKE}</body>
+  <body pos=".375 .3 0"><joint axis="0 0 1"/><geom type="box" size=".03 .03 .03" rgba=".12 .15 .22 1"/>
+    <body pos="0 .067 0"><joint axis="0 1 0"/>{_TYRE}{_RIM}{_SPOKE}</body></body>
+  <body pos=".375 -.3 0"><joint axis="0 0 1"/><geom type="box" size=".03 .03 .03" rgba=".12 .15 .22 1"/>
+    <body pos="0 -.067 0"><joint axis="0 1 0"/>{_TYRE}{_RIM}{_SPOKE}</body></body>
+</body>"""
+"""The car for pictures; its joints are those of `car.xml`, in order."""
+
+
 class Drive(NamedTuple):
     """What the servos of both axles make of a car that drives straight on, in Bullet at one sub-step."""
 
@@ -62,6 +91,7 @@ class Car:
     obs_size = 7
     action_size = 2
     draws = 6
+    look, outline = LOOK, OUTLINE
 
     def __init__(self, num_envs: int, timing: Timing, walls: bool, clips: bool):
         import mujoco
@@ -109,7 +139,15 @@ class Car:
         control = np.repeat(control[:, None], steps, axis=1)
         nothing = np.empty((n, steps, 0))
         self._rollout.rollout(
-            [self._model] * n, self._data, state, control, skip_checks=True, nstep=steps, state=path, sensordata=nothing
+            [self._model] * n,
+            self._data,
+            state,
+            control,
+            skip_checks=True,
+            nstep=steps,
+            state=path,
+            sensordata=nothing,
+            chunk_size=max(1, n // (8 * len(self._data))),
         )
         return path[:, -1].copy()
 
@@ -125,6 +163,15 @@ class Car:
 
     def reward(self, action: np.ndarray) -> float:
         return 0.0
+
+    def place(self, index: int) -> tuple[float, float, float]:
+        """x, y in m and yaw in rad of one copy."""
+        w, x, y, z = self._state[index, _QUAT]
+        return *self._state[index, _X : _X + 2], np.arctan2(2.0 * (x * y + w * z), 1.0 - 2.0 * (y * y + z * z))
+
+    def pose(self, index: int, memory: dict) -> np.ndarray:
+        """Joint positions of `LOOK` for one copy."""
+        return self._state[index, _X : _JOINTS.stop]
 
     def get_state(self) -> np.ndarray:
         """float64 [N, S], MuJoCo's full physics state of each copy."""

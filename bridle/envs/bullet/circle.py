@@ -15,8 +15,8 @@ SIZE = 1
 DRAWS = 2
 WALLS = True
 """The octagon of walls stands round this task."""
-BOUNDS = (("x", -BOUND), ("x", BOUND))
-"""Lines of the limit, for pictures."""
+AXIS = "x"
+"""The limit is on |x|; for pictures."""
 
 
 def start(draw, xp):

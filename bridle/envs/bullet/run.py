@@ -13,7 +13,7 @@ SPEED_LIMIT = {"Ball": 2.5, "Car": 1.5}
 SIZE = 0
 DRAWS = 2
 WALLS = False
-BOUNDS = (("y", -BOUND), ("y", BOUND))
+AXIS = "y"
 GOAL = 1000.0
 """The agent is drawn to (1000 m, 0)."""
 

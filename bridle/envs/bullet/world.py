@@ -25,6 +25,10 @@ class Agent(Protocol):
     """Random numbers that one start needs."""
     physics: str
     """One line for `Spec.notes`."""
+    look: str
+    """MJCF of one body, for pictures."""
+    outline: tuple
+    """The agent from above: a polygon in its own frame, m."""
     xy: np.ndarray
     velocity: np.ndarray
 
@@ -32,6 +36,8 @@ class Agent(Protocol):
     def move(self, action) -> None: ...
     def obs(self) -> list[np.ndarray]: ...
     def reward(self, action) -> np.ndarray | float: ...
+    def place(self, index) -> tuple[float, float, float]: ...
+    def pose(self, index, memory) -> np.ndarray: ...
     def get_state(self) -> np.ndarray: ...
     def set_state(self, state) -> None: ...
     def close(self) -> None: ...
@@ -127,13 +133,20 @@ class BulletWorld:
         self._agent.set_state(state["physics"])
         return self._obs()
 
+    def restart(self, who: np.ndarray) -> np.ndarray:
+        """Begin the next episode of the copies `who` (int [n]) now; the obs of all copies."""
+        self._begin(np.asarray(who))
+        return self._obs()
+
     def render(self, index: int = 0) -> np.ndarray:
         """Copy `index` as a picture, uint8 [480 640 3]."""
+        if not 0 <= index < self.spec.num_envs:
+            raise ValueError(f"index = {index}; copies are numbered 0 to {self.spec.num_envs - 1}")
         if self._view is None:
-            from bridle.envs.bullet.render import View
+            from bridle.envs.bullet.render import view
 
-            self._view = View(self._name, self._goal)
-        return self._view.draw(self._agent, index, (int(self._seed[index]), int(self._episode[index]), int(self._step[index])))
+            self._view = view(self._agent, self._goal)
+        return self._view.draw(index, (int(self._episode[index]), int(self._step[index])))
 
     def close(self) -> None:
         """Free threads and the renderer."""

@@ -1,0 +1,189 @@
+"""Pictures of the Bullet tasks: a camera over the track, by MuJoCo without a screen, or drawn flat where no GL works.
+
+Shadows, reflections and multisampling are off: in software rendering they cost fifty times the rest.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from bridle.envs.bullet.topview import CALM, HEIGHT, WARM, WIDTH, TopView, Trail
+
+_PROBE = "import mujoco; c = mujoco.GLContext(64, 64); c.make_current(); mujoco.MjrContext(mujoco.MjModel.from_xml_string('<mujoco/>'), 100); c.free()"
+
+
+@functools.cache
+def available() -> str:
+    """Which renderer works here: "egl", "osmesa" or "drawn". Each is tried in a process of its own, so none can crash this one.
+
+    `MUJOCO_GL` in the environment narrows the choice; `MUJOCO_GL=disable` asks for "drawn".
+    """
+    asked = os.environ.get("MUJOCO_GL", "").lower()
+    for name in [asked] if asked else ["egl", "osmesa"]:
+        if name in ("egl", "osmesa") and _works(name):
+            return name
+    return "drawn"
+
+
+def _works(name: str) -> bool:
+    environment = {**os.environ, "MUJOCO_GL": name, "PYOPENGL_PLATFORM": name}
+    try:
+        done = subprocess.run([sys.executable, "-c", _PROBE], env=environment, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
+
+
+def view(agent, goal):
+    """The best view that works here of N copies: it has `draw(index, moment) -> uint8 [480 640 3]` and `close()`."""
+    name = available()
+    return TopView(agent, goal) if name == "drawn" else Camera(agent, goal, name)
+
+
+class Camera:
+    """MuJoCo's camera over a model made for pictures; the trail is drawn into the scene."""
+
+    def __init__(self, agent, goal, platform: str):
+        import mujoco
+
+        self._mj, self._agent, self._goal = mujoco, agent, goal
+        self._trail, self._memory = Trail(goal), {}
+        self._model = mujoco.MjModel.from_xml_string(scene(agent.look, goal))
+        self._data = mujoco.MjData(self._model)
+        self._gl = _context(platform)
+        self._gl.make_current()
+        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._scene = mujoco.MjvScene(self._model, maxgeom=2000)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._scene.flags[flag] = 0
+        self._camera, self._option = mujoco.MjvCamera(), mujoco.MjvOption()
+        self._picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+
+    def draw(self, index: int, moment: tuple[int, int]) -> np.ndarray:
+        """Copy `index`; `moment` is (episode, step): the trail begins anew with an episode."""
+        mj = self._mj
+        x, y, _ = self._agent.place(index)
+        if self._trail.add(index, moment, x, y):
+            self._memory = {}
+        self._data.qpos[:] = self._agent.pose(index, self._memory)
+        mj.mj_kinematics(self._model, self._data)
+        mj.mj_camlight(self._model, self._data)
+        self._aim(x)
+        everything = mj.mjtCatBit.mjCAT_ALL
+        mj.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self._scene)
+        self._add_trail()
+        self._gl.make_current()
+        rectangle = mj.MjrRect(0, 0, WIDTH, HEIGHT)
+        mj.mjr_render(rectangle, self._scene, self._context)
+        mj.mjr_readPixels(self._picture, None, rectangle, self._context)
+        return self._picture[::-1].copy()
+
+    def _aim(self, x: float) -> None:
+        """Circle: the whole track from the south. Run: beside the agent, which runs to the right."""
+        camera = self._camera
+        camera.azimuth = 90.0
+        if self._goal.WALLS:
+            camera.lookat[:] = 0.0, -0.7, 0.0
+            camera.distance, camera.elevation = 21.0, -52.0
+        else:
+            camera.lookat[:] = x + 0.5, 0.0, 0.3
+            camera.distance, camera.elevation = 9.0, -32.0
+
+    def _add_trail(self) -> None:
+        mj, scene = self._mj, self._scene
+        for start, end, warm, age in self._trail.lines():
+            if scene.ngeom >= scene.maxgeom:
+                return
+            geom = scene.geoms[scene.ngeom]
+            colour = np.array([*(WARM if warm else CALM), 0.0]) / 255.0
+            colour[3] = 0.9 - 0.7 * age
+            mj.mjv_initGeom(geom, mj.mjtGeom.mjGEOM_CAPSULE, np.zeros(3), np.zeros(3), np.zeros(9), colour)
+            mj.mjv_connector(geom, mj.mjtGeom.mjGEOM_CAPSULE, 0.05, np.array([*start, 0.03]), np.array([*end, 0.03]))
+            scene.ngeom += 1
+
+    def close(self) -> None:
+        """Free the GL context."""
+        if self._gl is not None:
+            self._context.free()
+            self._gl.free()
+            self._gl = None
+
+
+def _context(platform: str):
+    # Named here and not left to mujoco: it chooses once, when first imported, long before anything is drawn.
+    os.environ.setdefault("PYOPENGL_PLATFORM", platform)
+    if platform == "egl":
+        from mujoco.egl import GLContext
+    else:
+        from mujoco.osmesa import GLContext
+    return GLContext(WIDTH, HEIGHT)
+
+
+def scene(look: str, goal) -> str:
+    """MJCF of the track and the agent, for pictures alone."""
+    return f"""
+<mujoco>
+  <compiler autolimits="true"/>
+  <visual>
+    <global offwidth="{WIDTH}" offheight="{HEIGHT}" fovy="45"/>
+    <quality offsamples="0" shadowsize="0"/>
+    <headlight ambient=".42 .42 .45" diffuse=".38 .38 .38" specular=".1 .1 .1"/>
+  </visual>
+  <asset>
+    <texture name="sky" type="skybox" builtin="gradient" rgb1=".60 .74 .90" rgb2=".94 .96 1" width="64" height="384"/>
+    <texture name="floor" type="2d" builtin="checker" rgb1=".90 .91 .93" rgb2=".85 .87 .89" width="128" height="128"/>
+    <material name="floor" texture="floor" texrepeat=".5 .5" texuniform="true" specular="0"/>
+  </asset>
+  <default><geom contype="0" conaffinity="0"/></default>
+  <worldbody>
+    <light directional="true" pos="0 0 20" dir=".35 .45 -1" diffuse=".50 .50 .46" specular=".2 .2 .2" castshadow="false"/>
+    {_circle(goal) if goal.WALLS else _run(goal)}
+    {look}
+  </worldbody>
+</mujoco>"""
+
+
+_DANGER = 'rgba=".93 .33 .30 .22"'
+_LINE = 'rgba=".88 .20 .20 1"'
+_GUIDE = 'rgba=".10 .62 .48 1"'
+
+
+def _circle(goal) -> str:
+    """The ring to follow, the limit with the ground beyond it, and the octagon of walls."""
+    parts = ['<geom type="plane" size="40 40 1" material="floor"/>']
+    turns = 120
+    for k in range(turns):
+        angle, half = 2 * np.pi * (k + 0.5) / turns, np.pi * goal.RADIUS / turns
+        pos = f"{goal.RADIUS * np.cos(angle):.4f} {goal.RADIUS * np.sin(angle):.4f} .006"
+        yaw = np.degrees(angle) + 90
+        parts.append(f'<geom type="box" size="{1.02 * half:.4f} .07 .004" pos="{pos}" euler="0 0 {yaw:.3f}" {_GUIDE}/>')
+    for side in (-1, 1):
+        parts.append(f'<geom type="box" size=".06 11.1 .006" pos="{side * goal.BOUND} 0 .008" {_LINE}/>')
+        middle, half = side * (goal.BOUND + 11.9) / 2, (11.9 - goal.BOUND) / 2
+        parts.append(f'<geom type="box" size="{half} 11.9 .001" pos="{middle} 0 .002" {_DANGER}/>')
+    for k in range(8):
+        angle = k * np.pi / 4
+        pos = f"{12 * np.cos(angle):.4f} {12 * np.sin(angle):.4f} .15"
+        parts.append(f'<geom type="box" size=".1 5 .15" pos="{pos}" euler="0 0 {45 * k}" rgba=".55 .60 .68 1"/>')
+    return "\n".join(parts)
+
+
+def _run(goal) -> str:
+    """The lane between the two lines, marked every 5 m, for as far as a fast agent gets."""
+    far = 200
+    parts = ['<geom type="plane" size="0 40 1" material="floor"/>']
+    for side in (-1, 1):
+        parts.append(f'<geom type="box" size="{far} .04 .006" pos="{far - 5} {side * goal.BOUND} .008" {_LINE}/>')
+        middle, half = side * (goal.BOUND + 20) / 2, (20 - goal.BOUND) / 2
+        parts.append(f'<geom type="box" size="{far} {half} .001" pos="{far - 5} {middle} .002" {_DANGER}/>')
+    for x in range(0, 2 * far, 5):
+        parts.append(f'<geom type="box" size=".04 {goal.BOUND} .003" pos="{x} 0 .004" {_GUIDE}/>')
+        for side in (-1, 1):
+            parts.append(f'<geom type="cylinder" size=".07 .3" pos="{x} {side * (goal.BOUND + 0.3)} .3" rgba=".98 .78 .25 1"/>')
+    return "\n".join(parts)
