@@ -58,7 +58,7 @@ LENGTHS = st.lists(st.integers(-4, 4).filter(bool), min_size=1, max_size=4)
 
 
 @pytest.mark.parametrize("mode", [*MODES, None])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(each=st.lists(LENGTHS, min_size=1, max_size=3))
 def test_ends_of_episodes_are_those_of_the_oracle(mode, each):
     """`None` is our own loop, which answers like SAME_STEP and DISABLED."""
@@ -170,6 +170,22 @@ def test_nan_in_one_copy_names_it(value):
     with pytest.raises(ValueError, match=r"'Plain-v0', copy 1, .* seed .*: obs\[0\] is (nan|inf)"):
         for _ in range(3):
             world.step(np.zeros((2, 1)))
+
+
+def test_an_observation_buffer_that_the_environment_uses_again_is_copied():
+    world = make(SyncVectorEnv([Counting] * 2, copy=False), 2)
+    world.reset(np.arange(2))
+    rows = [world.step(np.zeros((2, 1))) for _ in range(3)]
+    assert [row.next_obs[0, 1] for row in rows] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_steps_are_counted_from_the_beginning_of_each_episode(mode):
+    world = make(SyncVectorEnv([functools.partial(Counting, (3,))] * 2, autoreset_mode=mode), 2)
+    world.reset(np.array([6, 7]))
+    for _ in range(5 + (mode == AutoresetMode.NEXT_STEP)):
+        world.step(np.zeros((2, 1)))
+    assert world.where(1).endswith("copy 1, step 2 of episode 1 with seed 7")
 
 
 def test_a_missing_cost_in_one_copy_names_it():
