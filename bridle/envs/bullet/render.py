@@ -89,22 +89,31 @@ class Camera:
         camera = self._camera
         camera.azimuth = 90.0
         if self._goal.WALLS:
-            camera.lookat[:] = 0.0, -0.7, 0.0
-            camera.distance, camera.elevation = 21.0, -52.0
+            camera.lookat[:] = 0.0, -0.6, 0.0
+            camera.distance, camera.elevation = 19.5, -54.0
         else:
             camera.lookat[:] = x + 0.5, 0.0, 0.3
             camera.distance, camera.elevation = 9.0, -32.0
 
     def _add_trail(self) -> None:
-        mj, scene = self._mj, self._scene
+        """A shadow under the agent, and where it has been."""
+        mj = self._mj
+        x, y = self._trail.last
+        self._add(mj.mjtGeom.mjGEOM_CYLINDER, (0.62, 0.001, 0.0), (x, y, 0.020), 0.0, (0.1, 0.1, 0.15, 0.28))
         for start, end, warm, age in self._trail.lines():
-            if scene.ngeom >= scene.maxgeom:
-                return
-            geom = scene.geoms[scene.ngeom]
-            colour = np.array([*(WARM if warm else CALM), 0.0]) / 255.0
-            colour[3] = 0.9 - 0.7 * age
-            mj.mjv_initGeom(geom, mj.mjtGeom.mjGEOM_CAPSULE, np.zeros(3), np.zeros(3), np.zeros(9), colour)
-            mj.mjv_connector(geom, mj.mjtGeom.mjGEOM_CAPSULE, 0.05, np.array([*start, 0.03]), np.array([*end, 0.03]))
+            dx, dy = end[0] - start[0], end[1] - start[1]
+            middle = (start[0] + dx / 2, start[1] + dy / 2, 0.024 + 0.004 * (1.0 - age))
+            colour = (*(c / 255 for c in (WARM if warm else CALM)), 0.95 - 0.75 * age)
+            size = (0.5 * np.hypot(dx, dy) + 0.01, 0.05, 0.001)
+            self._add(mj.mjtGeom.mjGEOM_BOX, size, middle, np.arctan2(dy, dx), colour)
+
+    def _add(self, kind, size, pos, yaw: float, colour) -> None:
+        scene = self._scene
+        if scene.ngeom < scene.maxgeom:
+            cos, sin = np.cos(yaw), np.sin(yaw)
+            turn = np.array([cos, -sin, 0.0, sin, cos, 0.0, 0.0, 0.0, 1.0])
+            rgba = np.array(colour, np.float32)
+            self._mj.mjv_initGeom(scene.geoms[scene.ngeom], kind, np.array(size), np.array(pos), turn, rgba)
             scene.ngeom += 1
 
     def close(self) -> None:
@@ -130,7 +139,9 @@ def scene(look: str, goal) -> str:
     return f"""
 <mujoco>
   <compiler autolimits="true"/>
+  <statistic extent="15" center="0 0 0"/>
   <visual>
+    <map znear=".05" zfar="20"/>
     <global offwidth="{WIDTH}" offheight="{HEIGHT}" fovy="45"/>
     <quality offsamples="0" shadowsize="0"/>
     <headlight ambient=".42 .42 .45" diffuse=".38 .38 .38" specular=".1 .1 .1"/>
@@ -160,13 +171,17 @@ def _circle(goal) -> str:
     turns = 120
     for k in range(turns):
         angle, half = 2 * np.pi * (k + 0.5) / turns, np.pi * goal.RADIUS / turns
-        pos = f"{goal.RADIUS * np.cos(angle):.4f} {goal.RADIUS * np.sin(angle):.4f} .006"
+        pos = f"{goal.RADIUS * np.cos(angle):.4f} {goal.RADIUS * np.sin(angle):.4f} .010"
         yaw = np.degrees(angle) + 90
         parts.append(f'<geom type="box" size="{1.02 * half:.4f} .07 .004" pos="{pos}" euler="0 0 {yaw:.3f}" {_GUIDE}/>')
     for side in (-1, 1):
-        parts.append(f'<geom type="box" size=".06 11.1 .006" pos="{side * goal.BOUND} 0 .008" {_LINE}/>')
-        middle, half = side * (goal.BOUND + 11.9) / 2, (11.9 - goal.BOUND) / 2
-        parts.append(f'<geom type="box" size="{half} 11.9 .001" pos="{middle} 0 .002" {_DANGER}/>')
+        parts.append(f'<geom type="box" size=".06 10.83 .006" pos="{side * goal.BOUND} 0 .012" {_LINE}/>')
+        # The ground beyond the limit, in strips that end at the walls: |x| + |y| = 11.9 sqrt(2) there.
+        width = (11.9 - goal.BOUND) / 24
+        for k in range(24):
+            x = goal.BOUND + (k + 0.5) * width
+            size = f"{width / 2:.4f} {11.9 * 2**0.5 - x:.4f} .001"
+            parts.append(f'<geom type="box" size="{size}" pos="{side * x:.4f} 0 .005" {_DANGER}/>')
     for k in range(8):
         angle = k * np.pi / 4
         pos = f"{12 * np.cos(angle):.4f} {12 * np.sin(angle):.4f} .15"
@@ -179,11 +194,11 @@ def _run(goal) -> str:
     far = 200
     parts = ['<geom type="plane" size="0 40 1" material="floor"/>']
     for side in (-1, 1):
-        parts.append(f'<geom type="box" size="{far} .04 .006" pos="{far - 5} {side * goal.BOUND} .008" {_LINE}/>')
+        parts.append(f'<geom type="box" size="{far} .04 .006" pos="{far - 5} {side * goal.BOUND} .012" {_LINE}/>')
         middle, half = side * (goal.BOUND + 20) / 2, (20 - goal.BOUND) / 2
-        parts.append(f'<geom type="box" size="{far} {half} .001" pos="{far - 5} {middle} .002" {_DANGER}/>')
+        parts.append(f'<geom type="box" size="{far} {half} .001" pos="{far - 5} {middle} .005" {_DANGER}/>')
     for x in range(0, 2 * far, 5):
-        parts.append(f'<geom type="box" size=".04 {goal.BOUND} .003" pos="{x} 0 .004" {_GUIDE}/>')
+        parts.append(f'<geom type="box" size=".04 {goal.BOUND} .003" pos="{x} 0 .008" {_GUIDE}/>')
         for side in (-1, 1):
             parts.append(f'<geom type="cylinder" size=".07 .3" pos="{x} {side * (goal.BOUND + 0.3)} .3" rgba=".98 .78 .25 1"/>')
     return "\n".join(parts)

@@ -33,6 +33,11 @@ class Trail:
         self._copy, self._episode, self._step = index, episode, step
         return anew
 
+    @property
+    def last(self) -> tuple[float, float]:
+        """The newest point."""
+        return self._points[-1]
+
     def lines(self):
         """Yield (start, end, beyond the limit?, age in [0, 1]) from old to new."""
         points = list(self._points)
@@ -82,9 +87,11 @@ class TopView:
                     self._box(start + 2 * i, 2 * j, start + 2 * i + 2, 2 * j + 2, _TILE)
         if goal.WALLS:
             for side in (-1, 1):
-                inner, outer = sorted((side * goal.BOUND, side * 11.9))
-                self._box(inner, -11.9, outer, 11.9, _blend(_RED, _FLOOR, 0.8))
-                pen.line([self._at(side * goal.BOUND, -12), self._at(side * goal.BOUND, 12)], fill=_RED, width=3 * _SHARP)
+                near, far = 12 * 2**0.5 - goal.BOUND, 12 * 2**0.5 - 12
+                shape = [(goal.BOUND, near), (12, far), (12, -far), (goal.BOUND, -near)]
+                pen.polygon([self._at(side * x, y) for x, y in shape], fill=_blend(_RED, _FLOOR, 0.8))
+                line = [self._at(side * goal.BOUND, -near), self._at(side * goal.BOUND, near)]
+                pen.line(line, fill=_RED, width=3 * _SHARP)
             ring = [self._at(*(goal.RADIUS * np.array([-1, 1]))), self._at(*(goal.RADIUS * np.array([1, -1])))]
             pen.ellipse(ring, outline=_GREEN, width=3 * _SHARP)
             corners = [12 / np.cos(np.pi / 8) * np.exp(1j * (k + 0.5) * np.pi / 4) for k in range(9)]
