@@ -82,16 +82,17 @@ class QEnsemble(eqx.Module):
         self.activation = activation
 
     def __call__(self, obs, action):
+        # Members one after another: XLA's CPU backend runs plain products several times faster than batched ones.
+        members = range(self.biases[0].shape[0])
+        return jnp.stack([self._member(e, obs, action) for e in members])
+
+    def _member(self, e: int, obs, action):
         act = ACTIVATIONS[self.activation]
-        lead = action.shape[:-1]
-        members, width = self.biases[0].shape
-        bias = self.biases[0].reshape(members, *(1,) * (obs.ndim - 1), width)
-        of_obs = jnp.einsum("...o,eoh->e...h", obs, self.from_obs) + bias
-        of_obs = of_obs.reshape(members, *(1,) * (action.ndim - obs.ndim), *of_obs.shape[1:])
-        x = act(of_obs + jnp.einsum("...a,eah->e...h", action, self.from_action))
-        x = x.reshape(members, -1, width)
+        x = act((obs @ self.from_obs[e] + self.biases[0][e]) + action @ self.from_action[e])
+        lead = x.shape[:-1]
+        x = x.reshape(-1, x.shape[-1])
         last = len(self.weights) - 1
         for i, (w, b) in enumerate(zip(self.weights, self.biases[1:], strict=True)):
-            x = jnp.einsum("ebi,eio->ebo", x, w) + b[:, None]
+            x = x @ w[e] + b[e]
             x = x if i == last else act(x)
-        return x.reshape(members, *lead, x.shape[-1])
+        return x.reshape(*lead, x.shape[-1])

@@ -1,0 +1,1 @@
+"""A run: the loop, what feeds it, what it leaves behind."""

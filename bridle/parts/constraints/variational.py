@@ -193,7 +193,7 @@ def e_step(start: Dual, q, cost_q, radius: float, limit, cap: float) -> EStep:
         dual, converged = _newton(start, q, cost_q, radius, limit, cap, scale)
 
         def doubt():
-            weight, infeasible = certify(dual.multiplier / spread)
+            weight, infeasible = certify(dual.multiplier)
             solve = lambda: _safeguard(q, cost_q, radius, limit, cap)  # noqa: E731
             return weight, infeasible, jax.lax.cond(infeasible, lambda: start, solve)
 

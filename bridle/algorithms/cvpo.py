@@ -1,0 +1,364 @@
+"""Constrained variational policy optimisation, CVPO (Liu et al. 2022, arXiv:2201.11927).
+
+An E-step finds the best distribution over sampled actions that stays near the old policy and under the cost limit; an
+M-step fits the policy to it, inside trust regions of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from bridle.core.algorithm import Algorithm, Batch, Finished, Sequences, Update
+from bridle.core.types import Continuous, CostLimit, Drawn, Spec
+from bridle.maths import gaussian
+from bridle.nets.mlp import QEnsemble, flatten_obs, obs_size
+from bridle.parts.constraints.variational import Dual, e_step, initial_dual
+from bridle.parts.critics import cost_value, last_row, polyak, reward_value, squared_error, td_targets
+from bridle.parts.policies import GaussianActor
+
+
+@dataclass(frozen=True)
+class Config:
+    """Constrained variational policy optimisation."""
+
+    discount: float = 0.98
+    """gamma, of reward and of cost."""
+    hidden: tuple[int, ...] = (256, 256)
+    """Widths of the hidden layers of actor and critics."""
+    activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
+    """After every hidden layer."""
+    head: Literal["squashed", "diagonal", "full"] = "squashed"
+    """The policy: diagonal Gaussian through tanh, or a clipped Gaussian with diagonal or full covariance."""
+    initial_std: float = 0.7
+    """Standard deviation of the first policy's actions, before squashing."""
+    critics: int = 2
+    """Critics of reward; the least of them counts."""
+    cost_critics: int = 2
+    """Critics of cost; the greatest of them counts."""
+    n_step: int = 1
+    """Env steps of experience in a TD target."""
+    cost_after_death: Literal["masked", "unmasked"] = "masked"
+    """Does a termination end the cost as it ends the reward? The code of Liu et al. left it unmasked."""
+    batch: int = 256
+    """States in one update."""
+    every: int = 320
+    """Env steps, summed over all copies, between two blocks of updates."""
+    times: int = 32
+    """Updates in a block."""
+    memory: int = 400_000
+    """Env steps that replay holds."""
+    warmup: int = 5_000
+    """Env steps of uniformly random actions at the start."""
+    samples: int = 16
+    """Actions that the E-step samples for each state."""
+    radius: float = 0.1
+    """E-step: KL of the improved distribution to the old policy, nats."""
+    multiplier_cap: float = 1e3
+    """Greatest multiplier, reward a unit of discounted cost."""
+    limit_unit: Literal["calibrated", "infinite", "horizon"] = "calibrated"
+    """How the limit of an episode becomes a limit for the critic (see `CostLimit.discounted`)."""
+    fit_steps: int = 1
+    """M-step: gradient steps on the actor in one update."""
+    mean_radius: float = 0.01
+    """M-step: KL that the mean may move from the old policy's, nats."""
+    covariance_radius: float = 0.001
+    """M-step: KL that the covariance may move from the old policy's, nats."""
+    alpha_rule: Literal["log", "ascent"] = "log"
+    """How the weights of the two KL terms rise: Adam on their logarithm, or the plain ascent of the paper's code."""
+    alpha_rates: tuple[float, float] = (0.01, 0.01)
+    """Step sizes of that rise for mean and covariance."""
+    alpha_caps: tuple[float, float] = (1e3, 1e3)
+    """Greatest weights of the two KL terms."""
+    fit_scale: Literal["one", "1/samples"] = "one"
+    """Weight of the fit against the KL terms; the paper's code divides it by the number of samples."""
+    old_policy: Literal["ema", "copy"] = "ema"
+    """The old policy follows the actor slowly, or is copied from it at the end of each block."""
+    old_rate: float = 0.01
+    """How fast it follows, an update."""
+    target_rate: float = 0.005
+    """polyak: how fast the target critics follow, an update."""
+    e_step_critics: Literal["target", "online"] = "target"
+    """Which critics weigh the sampled actions."""
+    actor_rate: float = 5e-4
+    """Adam step size of the actor."""
+    critic_rate: float = 1e-3
+    """Adam step size of the critics."""
+    max_grad_norm: float | None = None
+    """Global clip of the actor's gradient (the paper's code: 0.01)."""
+
+    def __post_init__(self):
+        ranges = {
+            "discount": (0.0 < self.discount < 1.0, "a number in (0, 1)"),
+            "hidden": (len(self.hidden) > 0 and all(h > 0 for h in self.hidden), "one or more integers > 0"),
+            "radius": (self.radius > 0, "nats > 0"),
+            "mean_radius": (self.mean_radius > 0, "nats > 0"),
+            "covariance_radius": (self.covariance_radius > 0, "nats > 0"),
+            "initial_std": (self.initial_std > 0, "a number > 0"),
+            "multiplier_cap": (self.multiplier_cap > 0, "a number > 0"),
+            "warmup": (self.warmup >= 0, "an integer >= 0"),
+            "old_rate": (0.0 < self.old_rate <= 1.0, "a number in (0, 1]"),
+            "target_rate": (0.0 < self.target_rate <= 1.0, "a number in (0, 1]"),
+            "actor_rate": (self.actor_rate > 0, "a number > 0"),
+            "critic_rate": (self.critic_rate > 0, "a number > 0"),
+            "samples": (self.samples > 1, "an integer > 1"),
+        }
+        counts = ("critics", "cost_critics", "n_step", "batch", "every", "times", "memory", "fit_steps")
+        ranges |= {name: (getattr(self, name) > 0, "an integer > 0") for name in counts}
+        for name, (holds, allowed) in ranges.items():
+            if not holds:
+                raise ValueError(f"{name} = {getattr(self, name)!r}; allowed: {allowed}")
+
+    def build(self, spec: Spec, limit: CostLimit) -> Algorithm:
+        """CVPO for a world with continuous actions that tells a cost."""
+        if not isinstance(spec.action, Continuous):
+            raise ValueError(f"cvpo takes continuous actions, and {spec.name} has {spec.action}")
+        bound = dict(config=self, spec=spec, limit=limit)
+        policy = Update(
+            "policy",
+            Sequences(self.batch, self.n_step) if self.n_step > 1 else Batch(self.batch),
+            partial(update, **bound),
+            every=self.every,
+            start=max(self.warmup, self.batch),
+            times=self.times,
+        )
+        calibrate = Update("limit", Finished(64), partial(update_calibration, **bound), every=1_000)
+        in_critic = limit.discounted(0, self.discount, spec.horizon, self.limit_unit)
+        return Algorithm(
+            init=partial(init, **bound),
+            actor=lambda state: state.actor,
+            begin=lambda num_envs: (),
+            act=act,
+            updates=(policy, calibrate) if self.limit_unit == "calibrated" else (policy,),
+            memory=self.memory,
+            warmup=self.warmup,
+            about=(
+                f"cost limit {_numbers(limit.limit)} an episode = {_numbers(in_critic)} in the critic "
+                f"(discount {self.discount}, horizon {spec.horizon}, unit '{self.limit_unit}'"
+                + (" at the start)" if self.limit_unit == "calibrated" else ")"),
+            ),
+        )
+
+
+class Calibration(NamedTuple):
+    """What the unit `calibrated` has measured, each [C]."""
+
+    cost_q: jax.Array
+    """Running mean of the cost critic over replay, under the old policy."""
+    cost: jax.Array
+    """Running mean cost of finished episodes."""
+    ratio: jax.Array
+    """Correction of the infinite-horizon unit."""
+
+
+class State(NamedTuple):
+    """What learning carries; every leaf an array."""
+
+    actor: GaussianActor
+    old_actor: GaussianActor
+    critic: QEnsemble
+    cost_critic: QEnsemble
+    target_critic: QEnsemble
+    target_cost_critic: QEnsemble
+    actor_opt: Any
+    critic_opt: Any
+    dual: Dual
+    alpha: jax.Array
+    """Weights of the KL terms of mean and covariance (rule `ascent`), or their logarithms (rule `log`): [2]."""
+    alpha_opt: Any
+    calibration: Calibration
+    updates: jax.Array
+
+
+def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
+    k_actor, k_critic, k_cost = jax.random.split(key, 3)
+    o, a, c = obs_size(spec.obs), spec.action.size, len(limit.limit)
+    actor = GaussianActor(k_actor, o, a, config.hidden, config.head, config.initial_std, config.activation)
+    critic = QEnsemble(k_critic, config.critics, o, a, config.hidden, 1, config.activation)
+    cost_critic = QEnsemble(k_cost, config.cost_critics, o, a, config.hidden, c, config.activation)
+    alpha = jnp.zeros(2)
+    actor_tx, critic_tx, alpha_tx = optimisers(config)
+    return State(
+        actor=actor,
+        old_actor=actor,
+        critic=critic,
+        cost_critic=cost_critic,
+        target_critic=critic,
+        target_cost_critic=cost_critic,
+        actor_opt=actor_tx.init(actor),
+        critic_opt=critic_tx.init((critic, cost_critic)),
+        dual=initial_dual(c),
+        alpha=alpha,
+        alpha_opt=alpha_tx.init(alpha),
+        calibration=Calibration(jnp.zeros(c), jnp.zeros(c), jnp.ones(c)),
+        updates=jnp.zeros((), jnp.int32),
+    )
+
+
+def act(actor: GaussianActor, carry, obs, key, explore: bool):
+    """Sampled actions to explore, the mean to evaluate."""
+    return carry, actor.act(flatten_obs(obs, 1), key, explore), {}
+
+
+def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit):
+    """One step of critics, E-step and M-step on one batch."""
+    rows = data.rows if config.n_step > 1 else jax.tree.map(lambda leaf: leaf[:, None], data.rows)
+    k_next, k_sample = jax.random.split(key)
+    obs = flatten_obs(jax.tree.map(lambda leaf: leaf[:, 0], rows.obs), 1)
+    actor_tx, critic_tx, alpha_tx = optimisers(config)
+
+    # Critics: TD targets at an action of the current policy.
+    next_obs = flatten_obs(last_row(rows), 1)
+    next_action = state.actor.act(next_obs, k_next, True)
+    targets = td_targets(
+        rows,
+        reward_value(state.target_critic(next_obs, next_action)),
+        cost_value(state.target_cost_critic(next_obs, next_action)),
+        config.discount,
+        config.discount,
+        config.cost_after_death == "masked",
+    )
+
+    def critic_loss(critics):
+        q, cost_q = (critic(obs, rows.action[:, 0]) for critic in critics)
+        losses = squared_error(q, targets[0][:, None]), squared_error(cost_q, targets[1])
+        return sum(losses), losses
+
+    critics = (state.critic, state.cost_critic)
+    grads, (loss_q, loss_cost) = jax.grad(critic_loss, has_aux=True)(critics)
+    steps, critic_opt = critic_tx.update(grads, state.critic_opt)
+    critic, cost_critic = optax.apply_updates(critics, steps)
+
+    # E-step: weigh actions of the old policy.
+    old = state.old_actor(obs)
+    pre_action = gaussian.sample(old, k_sample, (config.samples,))
+    action = state.actor.to_action(pre_action)
+    target = config.e_step_critics == "target"
+    q = reward_value((state.target_critic if target else critic)(obs, action))
+    cost_q = cost_value((state.target_cost_critic if target else cost_critic)(obs, action))
+    limit_now = limit.discounted(
+        data.step, config.discount, spec.horizon, config.limit_unit, state.calibration.ratio
+    )
+    expectation = e_step(state.dual, q, cost_q, config.radius, limit_now, config.multiplier_cap)
+
+    # M-step: fit the weighted actions inside trust regions of mean and covariance.
+    fitted = gaussian.weighted_moments(expectation.weight, pre_action, old.mean, old.full)
+    fit = partial(fit_actor, obs=obs, old=old, fitted=fitted, config=config, txs=(actor_tx, alpha_tx))
+    learner = (state.actor, state.actor_opt, state.alpha, state.alpha_opt)
+    (actor, actor_opt, alpha, alpha_opt), fit_metrics = jax.lax.scan(fit, learner, length=config.fit_steps)
+
+    updates = state.updates + 1
+    if config.old_policy == "ema":
+        old_actor = polyak(state.old_actor, actor, config.old_rate)
+    else:
+        due = updates % config.times == 0
+        old_actor = jax.tree.map(lambda new, old: jnp.where(due, new, old), actor, state.old_actor)
+    mean_cost_q = cost_q.mean((0, 1))
+    rate = jnp.maximum(0.005, 1.0 / updates)
+    new_state = state._replace(
+        actor=actor,
+        old_actor=old_actor,
+        critic=critic,
+        cost_critic=cost_critic,
+        target_critic=polyak(state.target_critic, critic, config.target_rate),
+        target_cost_critic=polyak(state.target_cost_critic, cost_critic, config.target_rate),
+        actor_opt=actor_opt,
+        critic_opt=critic_opt,
+        dual=expectation.dual,
+        alpha=alpha,
+        alpha_opt=alpha_opt,
+        calibration=state.calibration._replace(cost_q=polyak(state.calibration.cost_q, mean_cost_q, rate)),
+        updates=updates,
+    )
+    metrics = {
+        "critic_loss": loss_q,
+        "cost_critic_loss": loss_cost,
+        "q": q.mean(),
+        "eta": expectation.dual.eta,
+        "feasible": expectation.feasible.astype(jnp.float32),
+        "kl": expectation.kl,
+        "residual_eta": expectation.residual_eta,
+        "std": jnp.mean(gaussian.diagonal(old.scale, old.full)),
+        **_each("cost_q", mean_cost_q),
+        **_each("limit", limit_now),
+        **_each("multiplier", expectation.dual.multiplier),
+        **_each("residual_limit", expectation.residual_limit),
+        **{name: value[-1] for name, value in fit_metrics.items()},
+    }
+    return new_state, metrics, {}
+
+
+def fit_actor(learner, _, *, obs, old, fitted, config: Config, txs):
+    """One gradient step of the M-step (Liu et al. 2022, eq. 11; decoupled as in Abdolmaleki et al. 2018, section 4.2)."""
+    actor, actor_opt, alpha, alpha_opt = learner
+    actor_tx, alpha_tx = txs
+    mean, second = fitted
+    radii = jnp.array([config.mean_radius, config.covariance_radius])
+    weights = jnp.exp(alpha) if config.alpha_rule == "log" else alpha
+    scale = 1.0 if config.fit_scale == "one" else 1.0 / config.samples
+
+    def loss(actor):
+        new = actor(obs)
+        misfit = gaussian.mean_energy(mean - new.mean, old.scale, old.full)
+        misfit += gaussian.trace_energy(second, new.scale, old.full)
+        kl = jnp.stack([gaussian.kl_mean(old, new.mean).mean(), gaussian.kl_covariance(old, new.scale).mean()])
+        return scale * misfit.mean() + weights @ kl, (misfit.mean(), kl)
+
+    if config.alpha_rule == "ascent":  # the code raises alpha before the actor's step, at the same KL
+        _, (_, kl) = loss(actor)
+        caps = jnp.array(config.alpha_caps)
+        alpha = weights = jnp.clip(alpha + jnp.array(config.alpha_rates) * (kl - radii), 0.0, caps)
+    grads, (misfit, kl) = jax.grad(loss, has_aux=True)(actor)
+    steps, actor_opt = actor_tx.update(grads, actor_opt)
+    actor = optax.apply_updates(actor, steps)
+    if config.alpha_rule == "log":
+        steps, alpha_opt = alpha_tx.update(1.0 - kl / radii, alpha_opt)
+        alpha = jnp.clip(alpha + steps * jnp.array(config.alpha_rates), jnp.log(1e-6), jnp.log(jnp.array(config.alpha_caps)))
+    metrics = {
+        "fit": misfit,
+        "kl_mean": kl[0],
+        "kl_covariance": kl[1],
+        "alpha_mean": weights[0],
+        "alpha_covariance": weights[1],
+    }
+    return (actor, actor_opt, alpha, alpha_opt), metrics
+
+
+def update_calibration(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit):
+    """Measure what one unit of an episode's cost is worth in the critic's unit, from finished episodes.
+
+    The ratio of the critic's mean over replay to the mean cost of episodes, against the ratio that an even spread of
+    cost would give; one unit of cost as prior keeps it at 1 where there is no cost to measure.
+    """
+    episodes, before = data.rows, state.calibration
+    count = episodes.valid.sum()
+    mean = jnp.where(episodes.valid[:, None], episodes.cost, 0.0).sum(0) / jnp.maximum(count, 1)
+    cost = polyak(before.cost, mean, 1.0 - 0.95**count)
+    even = 1.0 / spec.horizon / (1.0 - config.discount)
+    ratio = jnp.clip((before.cost_q / even + 1.0) / (cost + 1.0), 0.2, 2.0)
+    metrics = _each("episode_cost", cost) | _each("calibration", ratio)
+    return state._replace(calibration=Calibration(before.cost_q, cost, ratio)), metrics, {}
+
+
+def optimisers(config: Config):
+    """Adam of the actor, of the critics, and of the logarithms of alpha (scaled by `alpha_rates` where it is applied)."""
+    clip = [] if config.max_grad_norm is None else [optax.clip_by_global_norm(config.max_grad_norm)]
+    return (
+        optax.chain(*clip, optax.adam(config.actor_rate)),
+        optax.adam(config.critic_rate),
+        optax.adam(1.0),
+    )
+
+
+def _each(name: str, values) -> dict:
+    """A metric a constraint: `name` for the first, `name_1`, `name_2` ... for those that follow."""
+    return {name if i == 0 else f"{name}_{i}": values[i] for i in range(values.shape[0])}
+
+
+def _numbers(values) -> str:
+    return ", ".join(f"{float(v):.4g}" for v in values)
