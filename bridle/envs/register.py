@@ -1,4 +1,4 @@
-"""Tells Gymnasium our ids, all of them in the namespace `bridle/`; called by its plugin mechanism and importing no simulator."""
+"""Tells Gymnasium our ids, all of them in the namespace `bridle/`; and imports no simulator."""
 
 from __future__ import annotations
 
@@ -15,3 +15,7 @@ def register() -> None:
             # The horizon depends on the dialect, so the environment truncates itself and no TimeLimit is asked for.
             entry = "bridle.envs.bullet.single:BulletEnv"
             gymnasium.register(name, entry_point=entry, kwargs={"task": task})
+
+
+# Gymnasium 1.4 loads no plugins by itself; `gymnasium.make("bridle.envs.register:bridle/SafetyCarCircle-v0")` imports this.
+register()

@@ -45,7 +45,7 @@ def move(state, action, timing: Timing, walls: bool, xp):
     path = 0.0
     for _ in range(timing.substeps):
         v = v + push
-        speed = xp.sqrt(v[0] * v[0] + v[1] * v[1]) + 1e-12
+        speed = xp.hypot(v[0], v[1]) + 1e-12
         # What friction and damping leave of the speed; never less than nothing, so that a slow ball rests.
         v = v * xp.maximum((1.0 - h * LINEAR) - (h * ROLLING) / speed - (h * SQUARE) * speed, 0.0)
         path = path + v
@@ -79,7 +79,7 @@ def obs(state, xp):
 def reward(action, xp):
     """The price of force: -0.5 |a|."""
     ax, ay = clip(action, xp)
-    return -0.5 * xp.sqrt(ax * ax + ay * ay)
+    return -0.5 * xp.hypot(ax, ay)
 
 
 OUTLINE = tuple((RADIUS * math.cos(k * math.pi / 16), RADIUS * math.sin(k * math.pi / 16)) for k in range(32))

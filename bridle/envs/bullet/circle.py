@@ -31,7 +31,7 @@ def reward(before, xy, velocity, agent_reward, xp):
     """Clockwise angular momentum per unit mass, damped off the circle: 0.7 per m/s on it. `before` is not asked."""
     x, y = xy
     vx, vy = velocity
-    away = xp.abs(xp.sqrt(x * x + y * y) - RADIUS)
+    away = xp.abs(xp.hypot(x, y) - RADIUS)
     return 0.1 * (y * vx - x * vy) / (1.0 + away) + 0.01 * agent_reward
 
 
@@ -42,5 +42,4 @@ def cost(agent, xy, velocity, xp):
 
 def obs(xy, xp):
     """What the agent is told of the task: its distance from the circle."""
-    x, y = xy
-    return [0.1 * (xp.sqrt(x * x + y * y) - RADIUS)]
+    return [0.1 * (xp.hypot(xy[0], xy[1]) - RADIUS)]

@@ -150,6 +150,7 @@ def scene(look: str, goal) -> str:
     <texture name="sky" type="skybox" builtin="gradient" rgb1=".60 .74 .90" rgb2=".94 .96 1" width="64" height="384"/>
     <texture name="floor" type="2d" builtin="checker" rgb1=".90 .91 .93" rgb2=".85 .87 .89" width="128" height="128"/>
     <material name="floor" texture="floor" texrepeat=".5 .5" texuniform="true" specular="0"/>
+    {_ground(goal) if goal.WALLS else ""}
   </asset>
   <default><geom contype="0" conaffinity="0"/></default>
   <worldbody>
@@ -176,17 +177,24 @@ def _circle(goal) -> str:
         parts.append(f'<geom type="box" size="{1.02 * half:.4f} .07 .004" pos="{pos}" euler="0 0 {yaw:.3f}" {_GUIDE}/>')
     for side in (-1, 1):
         parts.append(f'<geom type="box" size=".06 10.83 .006" pos="{side * goal.BOUND} 0 .012" {_LINE}/>')
-        # The ground beyond the limit, in strips that end at the walls: |x| + |y| = 11.9 sqrt(2) there.
-        width = (11.9 - goal.BOUND) / 24
-        for k in range(24):
-            x = goal.BOUND + (k + 0.5) * width
-            size = f"{width / 2:.4f} {11.9 * 2**0.5 - x:.4f} .001"
-            parts.append(f'<geom type="box" size="{size}" pos="{side * x:.4f} 0 .005" {_DANGER}/>')
+        name = "left" if side < 0 else "right"
+        parts.append(f'<geom type="mesh" mesh="{name}" {_DANGER}/>')
     for k in range(8):
         angle = k * np.pi / 4
         pos = f"{12 * np.cos(angle):.4f} {12 * np.sin(angle):.4f} .15"
         parts.append(f'<geom type="box" size=".1 5 .15" pos="{pos}" euler="0 0 {45 * k}" rgba=".55 .60 .68 1"/>')
     return "\n".join(parts)
+
+
+def _ground(goal) -> str:
+    """Meshes of the ground between the limit and the walls, where |x| + |y| = 11.9 sqrt(2)."""
+    near, far = 11.9 * 2**0.5 - goal.BOUND, 11.9 * 2**0.5 - 11.9
+    corners = [(goal.BOUND, near), (goal.BOUND, -near), (11.9, far), (11.9, -far)]
+    meshes = []
+    for side, name in ((-1, "left"), (1, "right")):
+        points = " ".join(f"{side * x:.4f} {y:.4f} {z}" for z in (0.004, 0.007) for x, y in corners)
+        meshes.append(f'<mesh name="{name}" vertex="{points}" inertia="shell"/>')
+    return "\n".join(meshes)
 
 
 def _run(goal) -> str:

@@ -1,0 +1,82 @@
+"""The Gymnasium form: checked by Gymnasium, and the same as the batched world."""
+
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from bridle.envs import bullet
+from bridle.envs.register import register
+
+register()
+
+
+@pytest.mark.parametrize("task", bullet.TASKS)
+@pytest.mark.filterwarnings("error")
+def test_gymnasium_finds_nothing_wrong(task):
+    env = gymnasium.make(f"bridle/{task}", dialect="cvpo", horizon=20)
+    check_env(env.unwrapped, skip_render_check=True)
+    env.close()
+
+
+@pytest.mark.parametrize("task", bullet.TASKS)
+def test_both_forms_are_the_same(task):
+    world = bullet.make(task, 3, horizon=12)
+    seeds = np.array([5, 6, 7])
+    obs = world.reset(seeds)
+    envs = [gymnasium.make(f"bridle/{task}", horizon=12) for _ in seeds]
+    for k, env in enumerate(envs):
+        np.testing.assert_array_equal(env.reset(seed=int(seeds[k]))[0], obs[k])
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        action = rng.uniform(-1, 1, (3, 2)).astype(np.float32)
+        out = world.step(action)
+        for k, env in enumerate(envs):
+            told, reward, terminated, truncated, info = env.step(action[k])
+            np.testing.assert_array_equal(told, out.next_obs[k])
+            assert reward == out.reward[k] and info == {"cost": out.cost[k, 0]}
+            assert truncated == out.truncated[k] and not terminated
+            if truncated:
+                np.testing.assert_array_equal(env.reset()[0], out.obs[k])
+    for one in (world, *envs):
+        one.close()
+
+
+def test_layout_depends_on_the_seed_alone():
+    env = gymnasium.make("bridle/SafetyCarCircle-v0")
+    first = env.reset(seed=11)[0]
+    for _ in range(3):
+        env.step(env.action_space.sample())
+    next_one = env.reset()[0]
+    assert not np.array_equal(first, next_one)
+    np.testing.assert_array_equal(env.reset(seed=11)[0], first)
+    np.testing.assert_array_equal(env.reset()[0], next_one)
+    env.close()
+
+
+def test_dialect_and_horizon_are_keywords_and_the_clock_rings_once():
+    env = gymnasium.make("bridle/SafetyCarRun-v0", dialect="cvpo")
+    assert env.unwrapped.horizon == 500 and env.spec.max_episode_steps is None
+    env.close()
+    env = gymnasium.make("bridle/SafetyBallRun-v0", horizon=3)
+    env.reset(seed=0)
+    assert [env.step(np.zeros(2, np.float32))[3] for _ in range(3)] == [False, False, True]
+    env.close()
+    with pytest.raises(ValueError, match="dialect = 'x'"):
+        gymnasium.make("bridle/SafetyBallRun-v0", dialect="x")
+    with pytest.raises(ValueError, match="render_mode"):
+        bullet_env = gymnasium.spec("bridle/SafetyBallRun-v0").entry_point
+        gymnasium.envs.registration.load_env_creator(bullet_env)("SafetyBallRun-v0", render_mode="human")
+
+
+def test_registering_touches_only_our_namespace_and_loads_no_simulator():
+    told = (
+        "import sys, gymnasium; before = set(gymnasium.registry); from bridle.envs.register import register; register();"
+        "print(sorted(set(gymnasium.registry) - before), 'mujoco' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{sorted(f'bridle/{task}' for task in bullet.TASKS)} False"
+    assert "already" not in done.stderr
