@@ -17,5 +17,6 @@ def register() -> None:
             gymnasium.register(name, entry_point=entry, kwargs={"task": task})
 
 
-# Gymnasium 1.4 loads no plugins by itself; `gymnasium.make("bridle.envs.register:bridle/SafetyCarCircle-v0")` imports this.
+# Gymnasium 1.4 loads no plugins by itself: `gymnasium.make("bridle.envs.register:bridle/SafetyCarCircle-v0")` imports
+# this module first.
 register()

@@ -24,7 +24,7 @@ PUSH = 3.5 / (1.4 * MASS)
 GAIN = {1 / 40: 1.07}
 """Factor of the push by sub-step: with 1/40 s (CVPO's Run) the ball gains speed faster in Bullet than it should."""
 ROLLING = 0.35
-"""Deceleration by rolling friction, m/s2, from the coasting ball; 0.024 g / r / 1.4 = 0.336 by Bullet's rule for pairs."""
+"""Deceleration by rolling friction, m/s2, from the coasting ball; Bullet's rule gives 0.024 g / r / 1.4 = 0.336."""
 LINEAR, SQUARE = 0.04, 0.0514
 """Bullet's damping of motion and spin together, 1/s and 1/m."""
 
@@ -38,7 +38,7 @@ def clip(action, xp):
 
 
 def move(state, action, timing: Timing, walls: bool, xp):
-    """State `[4 ...]` one env step later under `action [2 ...]`, clipped here; the force is held over all sub-steps."""
+    """State `[4 ...]` one env step later under `action [2 ...]`; the force is held over all sub-steps."""
     xy, v = state[:2], state[2:]
     h = timing.substep
     push = (PUSH * h * GAIN.get(h, 1.0)) * clip(action, xp)
@@ -54,7 +54,7 @@ def move(state, action, timing: Timing, walls: bool, xp):
 
 
 def hold(xy, v, xp):
-    """State of a ball that may have run into a wall: it is put back and loses its speed towards the wall (no bounce)."""
+    """State of a ball that may have run into a wall: it is put back and loses its speed towards the wall."""
     if xp is np and np.abs(xy).max() < WALL * math.cos(math.pi / 4):
         return np.concatenate([xy, v])
     for k in range(4):
@@ -115,7 +115,7 @@ class Ball:
         return self.state[2:]
 
     def begin(self, who: np.ndarray, xy: np.ndarray, yaw: np.ndarray, draw: np.ndarray) -> None:
-        """Put the copies `who` at rest at `xy [2 n]`. The uncontrolled step of Bullet's reset leaves a resting ball at rest."""
+        """Put the copies `who` at rest at `xy [2 n]`; the uncontrolled step of Bullet's reset leaves them at rest."""
         self.state[:2, who] = xy
         self.state[2:, who] = 0.0
 

@@ -73,9 +73,9 @@ DRIVE = {
     1 / 120: Drive(1.15, 3.95),
     1 / 240: Drive(1.00, 4.80),
 }
-"""Drive by Bullet's sub-step: its gears are soft constraints, and the shorter the step, the nearer they come to the 6 m/s of
-the unloaded wheels. 1/60 is fixed by the speeds at full throttle, 1/40 and 1/120 by distance and steps over 1.5 m/s
-in a Run at full throttle, 1/240 is extrapolated and not measured."""
+"""Drive by Bullet's sub-step: its gears are soft constraints, and the shorter the step, the nearer they come to the
+6 m/s of the unloaded wheels. 1/60 is fixed by the speeds at full throttle, 1/40 and 1/120 by distance and by steps over
+1.5 m/s in a Run at full throttle; 1/240 is extrapolated and not measured."""
 THROTTLE = ((0.0, 0.25, 0.5, 1.0), (0.0, 0.25, 0.58, 1.0))
 """Share of the full speed by throttle, from the speeds after 40 steps at a quarter, half and full throttle (1/60 s)."""
 WIDEST = 10.0
@@ -106,7 +106,8 @@ class Car:
         self._data = [mujoco.MjData(self._model) for _ in range(threads)]
         self._rollout = rollout.Rollout(nthread=threads if threads > 1 else 0)
         self._state = np.zeros((num_envs, self._size))
-        self.physics = f"MuJoCo {mujoco.__version__}, {self._substeps} x {1e3 * timing.dt / self._substeps:.3g} ms, fitted to PyBullet 3.2.7"
+        step = f"{self._substeps} x {1e3 * timing.dt / self._substeps:.3g} ms"
+        self.physics = f"MuJoCo {mujoco.__version__}, {step}, fitted to PyBullet 3.2.7"
 
     @property
     def xy(self):

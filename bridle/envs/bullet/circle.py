@@ -20,7 +20,7 @@ AXIS = "x"
 
 
 def start(draw, xp):
-    """A start pose from draws `[2 ...]` in [0, 1): xy `[2 ...]` in the ring 2-4 m, yaw `[...]` of the clockwise tangent."""
+    """From draws `[2 ...]` in [0, 1): xy `[2 ...]` in the ring 2-4 m, yaw `[...]` of the clockwise tangent."""
     radius = xp.sqrt(4.0 + 12.0 * draw[0])
     angle = 2.0 * xp.pi * draw[1]
     xy = xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)])

@@ -14,14 +14,21 @@ import numpy as np
 
 from bridle.envs.bullet.topview import CALM, HEIGHT, WARM, WIDTH, TopView, Trail
 
-_PROBE = "import mujoco; c = mujoco.GLContext(64, 64); c.make_current(); mujoco.MjrContext(mujoco.MjModel.from_xml_string('<mujoco/>'), 100); c.free()"
+_PROBE = """
+import mujoco
+context = mujoco.GLContext(64, 64)
+context.make_current()
+mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), 100)
+context.free()
+"""
 
 
 @functools.cache
 def available() -> str:
-    """Which renderer works here: "egl", "osmesa" or "drawn". Each is tried in a process of its own, so none can crash this one.
+    """Which renderer works here: "egl", "osmesa" or "drawn".
 
-    `MUJOCO_GL` in the environment narrows the choice; `MUJOCO_GL=disable` asks for "drawn".
+    Each is tried in a process of its own, so that none can crash this one (about a second, once). `MUJOCO_GL` in the
+    environment narrows the choice; `MUJOCO_GL=disable` asks for "drawn".
     """
     asked = os.environ.get("MUJOCO_GL", "").lower()
     for name in [asked] if asked else ["egl", "osmesa"]:
@@ -33,10 +40,10 @@ def available() -> str:
 def _works(name: str) -> bool:
     environment = {**os.environ, "MUJOCO_GL": name, "PYOPENGL_PLATFORM": name}
     try:
-        done = subprocess.run([sys.executable, "-c", _PROBE], env=environment, capture_output=True, timeout=60)
+        subprocess.run([sys.executable, "-c", _PROBE], env=environment, capture_output=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return False
-    return done.returncode == 0
+    return True
 
 
 def view(agent, goal):
@@ -154,7 +161,7 @@ def scene(look: str, goal) -> str:
   </asset>
   <default><geom contype="0" conaffinity="0"/></default>
   <worldbody>
-    <light directional="true" pos="0 0 20" dir=".35 .45 -1" diffuse=".50 .50 .46" specular=".2 .2 .2" castshadow="false"/>
+    <light directional="true" dir=".35 .45 -1" diffuse=".50 .50 .46" specular=".2 .2 .2" castshadow="false"/>
     {_circle(goal) if goal.WALLS else _run(goal)}
     {look}
   </worldbody>
@@ -208,5 +215,6 @@ def _run(goal) -> str:
     for x in range(0, 2 * far, 5):
         parts.append(f'<geom type="box" size=".04 {goal.BOUND} .003" pos="{x} 0 .008" {_GUIDE}/>')
         for side in (-1, 1):
-            parts.append(f'<geom type="cylinder" size=".07 .3" pos="{x} {side * (goal.BOUND + 0.3)} .3" rgba=".98 .78 .25 1"/>')
+            pos = f"{x} {side * (goal.BOUND + 0.3)} .3"
+            parts.append(f'<geom type="cylinder" size=".07 .3" pos="{pos}" rgba=".98 .78 .25 1"/>')
     return "\n".join(parts)

@@ -26,7 +26,7 @@ def start(draw, xp):
 def reward(before, xy, velocity, agent_reward, xp):
     """60 per metre nearer to the goal since `before`.
 
-    The difference of the two distances is written as (a2 - b2) / (a + b): in float32 the two alone would keep three digits.
+    The difference of two distances is written as (a2 - b2) / (a + b): in float32 the plain one would keep three digits.
     """
     ax, ay = before[0] - GOAL, before[1]
     bx, by = xy[0] - GOAL, xy[1]

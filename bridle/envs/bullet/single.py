@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import gymnasium
 import numpy as np
 
@@ -16,7 +18,7 @@ class BulletEnv(gymnasium.Env):
     so no TimeLimit is registered. `reset(seed=s)` begins episode 0 of seed `s`; `reset()` goes on to the next episode.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
 
     def __init__(self, task: str, dialect: str = "fsrl", horizon: int | None = None, render_mode: str | None = None):
         if render_mode not in (None, *self.metadata["render_modes"]):

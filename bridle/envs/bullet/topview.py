@@ -1,8 +1,9 @@
-"""The same pictures without any GL: the track from above, drawn flat with Pillow; and the trail, which both views show."""
+"""The same pictures without any GL: the track from above, drawn with Pillow; and the trail, which both views show."""
 
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Trail:
     def lines(self):
         """Yield (start, end, beyond the limit?, age in [0, 1]) from old to new."""
         points = list(self._points)
-        for k, (start, end) in enumerate(zip(points, points[1:])):
+        for k, (start, end) in enumerate(pairwise(points)):
             yield start, end, abs(end[self._axis]) > self._bound, 1.0 - (k + 1) / len(points)
 
 

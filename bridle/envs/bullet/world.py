@@ -81,7 +81,7 @@ class BulletWorld:
         return self._obs()
 
     def step(self, action: np.ndarray) -> Outcome:
-        """One env step of every copy under `action`, float [N A]; a copy at its horizon begins the next episode at once."""
+        """One env step of every copy under `action`, float [N A]; at its horizon a copy begins the next episode."""
         action = np.asarray(action, np.float64)
         if action.shape != (self.spec.num_envs, self.spec.action.size):
             raise ValueError(f"action has shape {action.shape}; needed: {(self.spec.num_envs, self.spec.action.size)}")
@@ -107,7 +107,7 @@ class BulletWorld:
         self._step[who] = 0
         draw = uniforms(self._seed[who], self._episode[who], self._goal.DRAWS + self._agent.draws)
         xy, yaw = self._goal.start(draw[: self._goal.DRAWS], np)
-        # Progress counts from the start pose, before the uncontrolled step that `begin` takes (as in Bullet-Safety-Gym).
+        # Progress counts from the start pose, before the uncontrolled step of `begin` (as in Bullet-Safety-Gym).
         self._before = self._before.copy()
         self._before[:, who] = xy
         self._agent.begin(who, xy, yaw, draw[self._goal.DRAWS :])

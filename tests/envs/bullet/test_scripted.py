@@ -59,8 +59,8 @@ def running_car(obs, speed):
     return np.stack([-gas, np.clip(-4 * error, -1, 1)], 1)
 
 
-# Task, dialect, policy, return, cost and by how much the cost may differ, in env steps. The cost of 32 is not held to: how
-# often a controller brushes the speed limit is its own.
+# Task, dialect, policy, return, cost and by how much the cost may differ, in env steps. The 32 of BallRun is not held
+# to: how often a controller brushes the speed limit is its own.
 ROWS = [
     ("SafetyBallCircle-v0", "cvpo", functools.partial(circling_ball, speed=5.5), 886, 86, 9),
     ("SafetyBallCircle-v0", "cvpo", functools.partial(circling_ball, speed=6.0, bound=5.7), 790, 0.5, 1),
@@ -90,8 +90,8 @@ def test_scripted_controllers_earn_what_they_earn_in_bullet(task, dialect, polic
     assert cost is None or paid.mean() == pytest.approx(cost, abs=slack)
 
 
-# Costs of uniformly random actions, means of ten episodes in PyBullet. Returns are left out: they spread wider than their
-# mean.
+# Costs of uniformly random actions, means of ten episodes in PyBullet. Returns are left out: they spread wider than
+# their mean.
 RANDOM = [
     ("SafetyBallCircle-v0", "cvpo", 135),
     ("SafetyBallCircle-v0", "fsrl", 60.9),

@@ -74,7 +74,8 @@ def test_dialect_and_horizon_are_keywords_and_the_clock_rings_once():
 
 def test_registering_touches_only_our_namespace_and_loads_no_simulator():
     told = (
-        "import sys, gymnasium; before = set(gymnasium.registry); from bridle.envs.register import register; register();"
+        "import sys, gymnasium; before = set(gymnasium.registry);"
+        "from bridle.envs.register import register; register();"
         "print(sorted(set(gymnasium.registry) - before), 'mujoco' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)

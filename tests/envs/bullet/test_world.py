@@ -101,7 +101,7 @@ def test_a_world_gone_back_to_a_state_goes_on_bit_for_bit(task):
 def test_numbers_do_not_depend_on_the_number_of_threads(monkeypatch):
     told = []
     for cores in (1, 2, 5):
-        monkeypatch.setattr(car, "_cores", lambda: cores)
+        monkeypatch.setattr(car, "_cores", lambda cores=cores: cores)
         world = bullet.make("SafetyCarCircle-v0", 10, horizon=30)
         world.reset(np.arange(10))
         told.append(play(world, actions(40, 10)))
@@ -163,6 +163,8 @@ def test_wrong_shapes_are_errors():
 
 
 def test_the_table_loads_nothing_heavy():
-    told = "import sys, bridle.envs.bullet; print([m for m in ('numpy', 'mujoco', 'jax', 'gymnasium') if m in sys.modules])"
+    told = (
+        "import sys, bridle.envs.bullet;print([m for m in ('numpy', 'mujoco', 'jax', 'gymnasium') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
