@@ -10,25 +10,26 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 
 class Gaussian(NamedTuple):
     """mean [... A]; scale [... A] (standard deviations) or [... A A] (lower Cholesky factor)."""
 
-    mean: jax.Array
-    scale: jax.Array
+    mean: Float[Array, "... A"]
+    scale: Float[Array, "... A"] | Float[Array, "... A A"]
 
     @property
     def full(self) -> bool:
         return self.scale.ndim == self.mean.ndim + 1
 
 
-def diagonal(scale, full: bool):
+def diagonal(scale: Float[Array, "... A"], full: bool) -> Float[Array, "... A"]:
     """The diagonal of the scale: [... A]."""
     return jnp.diagonal(scale, axis1=-2, axis2=-1) if full else scale
 
 
-def solve_lower(chol, b):
+def solve_lower(chol: Float[Array, "... A A"], b: Float[Array, "... A"]) -> Float[Array, "... A"]:
     """x with chol x = b for lower-triangular chol [... A A] and b [... A], by forward substitution unrolled over A."""
     x = []
     for i in range(b.shape[-1]):
@@ -37,7 +38,7 @@ def solve_lower(chol, b):
     return jnp.stack(x, -1)
 
 
-def sample(dist: Gaussian, key, shape: tuple[int, ...] = ()):
+def sample(dist: Gaussian, key, shape: tuple[int, ...] = ()) -> Float[Array, "... A"]:
     """Samples [*shape ... A]."""
     noise = jax.random.normal(key, (*shape, *dist.mean.shape))
     if dist.full:
@@ -45,14 +46,16 @@ def sample(dist: Gaussian, key, shape: tuple[int, ...] = ()):
     return dist.mean + dist.scale * noise
 
 
-def log_prob(dist: Gaussian, x):
+def log_prob(dist: Gaussian, x: Float[Array, "*shape A"]) -> Float[Array, "*shape"]:
     """Log-density at x [... A]: [...]."""
     white = solve_lower(dist.scale, x - dist.mean) if dist.full else (x - dist.mean) / dist.scale
     size = x.shape[-1]
     return -0.5 * (white**2).sum(-1) - jnp.log(diagonal(dist.scale, dist.full)).sum(-1) - 0.5 * size * jnp.log(2 * jnp.pi)
 
 
-def weighted_moments(weight, x, about, full: bool):
+def weighted_moments(
+    weight: Float[Array, "K B"], x: Float[Array, "K B A"], about: Float[Array, "B A"], full: bool
+) -> tuple[Float[Array, "B A"], Float[Array, "B A"] | Float[Array, "B A A"]]:
     """First moment and second moment about `about` [B A] of samples x [K B A] under weights [K B] that sum to 1 over K.
 
     Returns mean [B A] and second moment [B A] (diagonal) or [B A A] (full).
@@ -63,34 +66,35 @@ def weighted_moments(weight, x, about, full: bool):
     return mean, second
 
 
-def mean_energy(apart, scale, full: bool):
+def mean_energy(
+    apart: Float[Array, "*batch A"], scale: Float[Array, "... A"], full: bool
+) -> Float[Array, "*batch"]:
     """1/2 apart^T Sigma^-1 apart for apart [... A]: KL between equal covariances whose means differ by `apart`."""
     white = solve_lower(scale, apart) if full else apart / scale
     return 0.5 * (white**2).sum(-1)
 
 
-def trace_energy(second, scale, full: bool):
+def trace_energy(second: Float[Array, "... A"], scale: Float[Array, "... A"], full: bool) -> Float[Array, "..."]:
     """1/2 [tr(Sigma^-1 second) + log |Sigma|]: minus the expected log-density, up to a constant, as a function of Sigma."""
     half_log_det = jnp.log(diagonal(scale, full)).sum(-1)
     if not full:
         return 0.5 * (second / scale**2).sum(-1) + half_log_det
-    size = scale.shape[-1]
-    left = jnp.stack([solve_lower(scale, second[..., :, j]) for j in range(size)], -1)  # L^-1 M
-    both = jnp.stack([solve_lower(scale, left[..., i, :]) for i in range(size)], -2)  # (L^-1 (L^-1 M)^T)^T
+    left = jax.vmap(solve_lower, (None, -1), -1)(scale, second)  # L^-1 M, by columns
+    both = jax.vmap(solve_lower, (None, -2), -2)(scale, left)  # L^-1 M L^-T, by rows
     return 0.5 * jnp.trace(both, axis1=-2, axis2=-1) + half_log_det
 
 
-def covariance(scale, full: bool):
+def covariance(scale: Float[Array, "... A"], full: bool) -> Float[Array, "... A"]:
     """Sigma as `trace_energy` takes it: [... A] (diagonal) or [... A A]."""
     return jnp.einsum("...ij,...kj->...ik", scale, scale) if full else scale**2
 
 
-def kl_mean(old: Gaussian, mean):
+def kl_mean(old: Gaussian, mean: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
     """KL(N(mean, Sigma_old) || N(mean_old, Sigma_old)): nats, [...]."""
     return mean_energy(mean - old.mean, old.scale, old.full)
 
 
-def kl_covariance(old: Gaussian, scale):
+def kl_covariance(old: Gaussian, scale: Float[Array, "... A"]) -> Float[Array, "..."]:
     """KL(N(mean_old, Sigma_old) || N(mean_old, Sigma)): nats, [...]."""
     size = old.mean.shape[-1]
     old_half_log_det = jnp.log(diagonal(old.scale, old.full)).sum(-1)

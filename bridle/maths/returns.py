@@ -5,20 +5,27 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 
 class NStep(NamedTuple):
     """The part of an n-step target that experience alone gives."""
 
-    total: jnp.ndarray
+    total: Float[Array, "B *C"]
     """sum_k discount^k x_k up to the episode's end: [B] or [B C]."""
-    bootstrap: jnp.ndarray
+    bootstrap: Float[Array, " B"]
     """What multiplies the value that follows: discount^m, and 0 after a termination: [B]."""
-    last: jnp.ndarray
+    last: Int[Array, " B"]
     """Index in [0, L) of the last row that counts; its `next_obs` is where the value is taken: int [B]."""
 
 
-def n_step(x, terminated, truncated, discount: float, mask_terminal: bool = True) -> NStep:
+def n_step(
+    x: Float[Array, "B L *C"],
+    terminated: Bool[Array, "B L"],
+    truncated: Bool[Array, "B L"],
+    discount: float,
+    mask_terminal: bool = True,
+) -> NStep:
     """n-step sums of x [B L] or [B L C] that stop at the first end of an episode.
 
     A termination takes the bootstrap away unless `mask_terminal` is False; a truncation keeps it. With L = 1 this is
@@ -36,7 +43,7 @@ def n_step(x, terminated, truncated, discount: float, mask_terminal: bool = True
     return NStep(total, discount ** (last + 1.0) * follows, last)
 
 
-def pick(tree_leaf, last):
+def pick(tree_leaf: Shaped[Array, "B L *rest"], last: Int[Array, " B"]) -> Shaped[Array, "B *rest"]:
     """Row `last` [B] of a leaf [B L ...]: [B ...]."""
     index = last.reshape(-1, *(1,) * (tree_leaf.ndim - 1))
     return jnp.take_along_axis(tree_leaf, index, 1)[:, 0]

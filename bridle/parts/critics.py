@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import jax
+from jaxtyping import Array, Float
 
 from bridle.core.types import Transition
 from bridle.maths.returns import n_step, pick
 
 
-def reward_value(q):
+def reward_value(q: Float[Array, "E *batch 1"]) -> Float[Array, "*batch"]:
     """Pessimistic reward: the least of the members, q [E ... 1] -> [...]."""
     return q.min(0)[..., 0]
 
 
-def cost_value(cost_q):
+def cost_value(cost_q: Float[Array, "E *batch C"]) -> Float[Array, "*batch C"]:
     """Pessimistic cost: the greatest of the members, cost_q [E ... C] -> [... C]."""
     return cost_q.max(0)
 
 
-def td_targets(rows: Transition, value, cost_value_, discount: float, cost_discount: float, mask_cost: bool):
+def td_targets(
+    rows: Transition,
+    value: Float[Array, " B"],
+    cost_value_: Float[Array, "B C"],
+    discount: float,
+    cost_discount: float,
+    mask_cost: bool,
+) -> tuple[Float[Array, " B"], Float[Array, "B C"]]:
     """TD targets of reward [B] and cost [B C] over stretches, leaves of `rows` [B L ...].
 
     `value` [B] and `cost_value_` [B C] are taken at the row that `last_row` picks. Truncation bootstraps, termination
@@ -37,7 +45,7 @@ def last_row(rows: Transition):
     return jax.tree.map(lambda leaf: pick(leaf, last), rows.next_obs)
 
 
-def squared_error(q, target):
+def squared_error(q: Float[Array, "E B out"], target: Float[Array, "B out"]) -> Float[Array, ""]:
     """Sum over members of the mean squared error: q [E B out], target [B out]."""
     return ((q - target) ** 2).mean((1, 2)).sum()
 
