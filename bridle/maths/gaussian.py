@@ -12,6 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+UNROLLED = 4
+"""Up to this many actions a triangular system is written out, which fuses with its neighbours; more would compile for long."""
+
 
 class Gaussian(NamedTuple):
     """mean [... A]; scale [... A] (standard deviations) or [... A A] (lower Cholesky factor)."""
@@ -30,9 +33,13 @@ def diagonal(scale: Float[Array, "... A"], full: bool) -> Float[Array, "... A"]:
 
 
 def solve_lower(chol: Float[Array, "... A A"], b: Float[Array, "... A"]) -> Float[Array, "... A"]:
-    """x with chol x = b for lower-triangular chol [... A A] and b [... A], by forward substitution unrolled over A."""
+    """x with chol x = b for lower-triangular chol [... A A] and b [... A]."""
+    size = b.shape[-1]
+    if size > UNROLLED:
+        chol = jnp.broadcast_to(chol, (*b.shape, size))
+        return jax.lax.linalg.triangular_solve(chol, b[..., None], left_side=True, lower=True)[..., 0]
     x = []
-    for i in range(b.shape[-1]):
+    for i in range(size):
         known = sum(chol[..., i, j] * x[j] for j in range(i))
         x.append((b[..., i] - known) / chol[..., i, i])
     return jnp.stack(x, -1)
@@ -46,7 +53,7 @@ def sample(dist: Gaussian, key, shape: tuple[int, ...] = ()) -> Float[Array, "..
     return dist.mean + dist.scale * noise
 
 
-def log_prob(dist: Gaussian, x: Float[Array, "*shape A"]) -> Float[Array, "*shape"]:
+def log_prob(dist: Gaussian, x: Float[Array, "*shape A"]) -> Float[Array, " *shape"]:
     """Log-density at x [... A]: [...]."""
     white = solve_lower(dist.scale, x - dist.mean) if dist.full else (x - dist.mean) / dist.scale
     size = x.shape[-1]
@@ -68,13 +75,13 @@ def weighted_moments(
 
 def mean_energy(
     apart: Float[Array, "*batch A"], scale: Float[Array, "... A"], full: bool
-) -> Float[Array, "*batch"]:
+) -> Float[Array, " *batch"]:
     """1/2 apart^T Sigma^-1 apart for apart [... A]: KL between equal covariances whose means differ by `apart`."""
     white = solve_lower(scale, apart) if full else apart / scale
     return 0.5 * (white**2).sum(-1)
 
 
-def trace_energy(second: Float[Array, "... A"], scale: Float[Array, "... A"], full: bool) -> Float[Array, "..."]:
+def trace_energy(second: Float[Array, "... A"], scale: Float[Array, "... A"], full: bool) -> Float[Array, " ..."]:
     """1/2 [tr(Sigma^-1 second) + log |Sigma|]: minus the expected log-density, up to a constant, as a function of Sigma."""
     half_log_det = jnp.log(diagonal(scale, full)).sum(-1)
     if not full:
@@ -89,12 +96,12 @@ def covariance(scale: Float[Array, "... A"], full: bool) -> Float[Array, "... A"
     return jnp.einsum("...ij,...kj->...ik", scale, scale) if full else scale**2
 
 
-def kl_mean(old: Gaussian, mean: Float[Array, "*batch A"]) -> Float[Array, "*batch"]:
+def kl_mean(old: Gaussian, mean: Float[Array, "*batch A"]) -> Float[Array, " *batch"]:
     """KL(N(mean, Sigma_old) || N(mean_old, Sigma_old)): nats, [...]."""
     return mean_energy(mean - old.mean, old.scale, old.full)
 
 
-def kl_covariance(old: Gaussian, scale: Float[Array, "... A"]) -> Float[Array, "..."]:
+def kl_covariance(old: Gaussian, scale: Float[Array, "... A"]) -> Float[Array, " ..."]:
     """KL(N(mean_old, Sigma_old) || N(mean_old, Sigma)): nats, [...]."""
     size = old.mean.shape[-1]
     old_half_log_det = jnp.log(diagonal(old.scale, old.full)).sum(-1)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 class NStep(NamedTuple):
     """The part of an n-step target that experience alone gives."""
 
-    total: Float[Array, "B *C"]
+    total: Float[Array, " B *C"]
     """sum_k discount^k x_k up to the episode's end: [B] or [B C]."""
     bootstrap: Float[Array, " B"]
     """What multiplies the value that follows: discount^m, and 0 after a termination: [B]."""
@@ -43,7 +43,7 @@ def n_step(
     return NStep(total, discount ** (last + 1.0) * follows, last)
 
 
-def pick(tree_leaf: Shaped[Array, "B L *rest"], last: Int[Array, " B"]) -> Shaped[Array, "B *rest"]:
+def pick(tree_leaf: Shaped[Array, "B L *rest"], last: Int[Array, " B"]) -> Shaped[Array, " B *rest"]:
     """Row `last` [B] of a leaf [B L ...]: [B ...]."""
     index = last.reshape(-1, *(1,) * (tree_leaf.ndim - 1))
     return jnp.take_along_axis(tree_leaf, index, 1)[:, 0]

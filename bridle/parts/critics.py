@@ -9,7 +9,7 @@ from bridle.core.types import Transition
 from bridle.maths.returns import n_step, pick
 
 
-def reward_value(q: Float[Array, "E *batch 1"]) -> Float[Array, "*batch"]:
+def reward_value(q: Float[Array, "E *batch 1"]) -> Float[Array, " *batch"]:
     """Pessimistic reward: the least of the members, q [E ... 1] -> [...]."""
     return q.min(0)[..., 0]
 

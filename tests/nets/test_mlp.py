@@ -16,9 +16,7 @@ def critic():
     net = QEnsemble(jax.random.key(0), E, O, A, (16, 8), C)
     noise = jax.random.split(jax.random.key(1), 8)
     biases = tuple(b + 0.1 * jax.random.normal(k, b.shape) for b, k in zip(net.biases, noise, strict=False))
-    return jax.tree.unflatten(
-        jax.tree.structure(net), [net.from_obs, net.from_action, *net.weights, *biases]
-    )
+    return jax.tree.unflatten(jax.tree.structure(net), [net.from_obs, net.from_action, *net.weights, *biases])
 
 
 def plain(net, member, obs, action):
