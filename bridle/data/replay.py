@@ -52,6 +52,7 @@ class Ring:
         self._written = {f".extras[{name!r}]" for name in self.fresh}
         self._sums = np.zeros((n, 2 + self.constraints))
         self._episodes: deque = deque(maxlen=REMEMBERED_EPISODES)
+        self._cuts: list[int] = []
 
     # Writing -----------------------------------------------------------------------------------------------------
 
@@ -79,9 +80,13 @@ class Ring:
     def forget_open_episodes(self) -> None:
         """The open episodes were dropped and begin anew: the last row of each env counts as truncated."""
         if self.total:
-            at = (self.total - 1) % self.capacity
-            self.rows.truncated[at] |= ~self.rows.terminated[at]
+            self._cuts = [row for row in self._cuts if row >= self.total - self.capacity] + [self.total - 1]
+            self._cut(self.total - 1)
         self._sums[:] = 0
+
+    def _cut(self, row: int) -> None:
+        at = row % self.capacity
+        self.rows.truncated[at] |= ~self.rows.terminated[at]
 
     def write(self, index: np.ndarray, writes: dict[str, np.ndarray]) -> None:
         """New values of write-back columns at the rows that a draw named."""
@@ -201,14 +206,9 @@ class Ring:
         kept = {name: c for name, c in zip(self._names, self._flat, strict=True) if name in self._written}
         episodes = [(step, total, length, *cost) for step, total, cost, length in self._episodes]
         table = np.asarray(episodes, np.float64).reshape(len(episodes), 3 + self.constraints)
-        # `forget_open_episodes` may change the last row after it was saved, so its flags go here too.
-        last = (self.total - 1) % self.capacity
-        return {
-            **kept,
-            "open_episodes": self._sums,
-            "finished_episodes": table,
-            "last_truncated": self.rows.truncated[last],
-        }
+        # `forget_open_episodes` changes a row that a chunk holds already, and chunks are never written anew.
+        cuts = np.asarray(self._cuts, np.int64)
+        return {**kept, "open_episodes": self._sums, "finished_episodes": table, "cuts": cuts}
 
     def refill(self, whole: dict[str, np.ndarray], chunks: Iterator[tuple[int, int, dict]], total: int) -> None:
         """Restore from what a checkpoint holds."""
@@ -222,5 +222,6 @@ class Ring:
         self._episodes.clear()
         for step, returns, length, *cost in whole["finished_episodes"]:
             self._episodes.append((int(step), returns, np.asarray(cost), int(length)))
-        if total:
-            self.rows.truncated[(total - 1) % self.capacity] = whole["last_truncated"]
+        self._cuts = [int(row) for row in whole["cuts"] if row >= total - self.capacity]
+        for row in self._cuts:
+            self._cut(row)

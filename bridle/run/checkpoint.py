@@ -139,6 +139,7 @@ def load(
 ) -> Loaded:
     """The newest checkpoint of a run folder that is whole (or the one at `step`), as a tree like `like`.
 
+    If `like` is None, the tree is the named arrays, to be taken apart by `arrays.below`.
     A damaged one is reported through `say` and the one before it is taken. `OSError` if none is left; `ValueError` if it
     was made by a newer bridle or holds another tree (its first differing leaf is named).
     """
@@ -149,7 +150,8 @@ def load(
         except Damaged as error:
             say(f"{error}; going back to the checkpoint before it")
             continue
-        return Loaded(manifest["step"], restore(like, arrays), manifest["facts"], rows, path)
+        tree = arrays if like is None else restore(like, arrays)
+        return Loaded(manifest["step"], tree, manifest["facts"], rows, path)
     raise _none_left(Path(folder), step)
 
 

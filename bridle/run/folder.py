@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import bridle
+from bridle.core.types import Continuous, Discrete, Leaf, Spec
 from bridle.run.disk import FORMAT, replace_text
 
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "mujoco", "gymnasium", "safetensors")
@@ -169,6 +170,36 @@ def from_toml(path: Path | str) -> dict:
         raise FileNotFoundError(f"no file {path}{_mean(path.name, there)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
+
+
+def spec_to_json(spec: Spec) -> dict:
+    """What a policy must know of its world to be used without it."""
+    kind = "size" if isinstance(spec.action, Continuous) else "choices"
+    return {**dataclasses.asdict(spec), "obs": _obs_to_json(spec.obs), "action": {kind: getattr(spec.action, kind)}}
+
+
+def spec_from_json(data: dict) -> Spec:
+    """The spec that `spec_to_json` told."""
+    action = Continuous(**data["action"]) if "size" in data["action"] else Discrete(**data["action"])
+    notes = tuple((name, text) for name, text in data["notes"])
+    constraints = tuple(data["constraints"])
+    return Spec(**{**data, "obs": _obs_from_json(data["obs"]), "action": action, "notes": notes, "constraints": constraints})
+
+
+def _obs_to_json(obs: Any) -> dict:
+    if isinstance(obs, Leaf):
+        return {"shape": list(obs.shape), "dtype": obs.dtype}
+    if isinstance(obs, dict):
+        return {"dict": {name: _obs_to_json(part) for name, part in obs.items()}}
+    return {"tuple": [_obs_to_json(part) for part in obs]}
+
+
+def _obs_from_json(data: dict) -> Any:
+    if "dict" in data:
+        return {name: _obs_from_json(part) for name, part in data["dict"].items()}
+    if "tuple" in data:
+        return tuple(map(_obs_from_json, data["tuple"]))
+    return Leaf(tuple(data["shape"]), data["dtype"])
 
 
 def _plain(value: Any, where: str) -> Any:

@@ -130,15 +130,21 @@ def train(
                     progress.actor = copy(algorithm.actor(progress.state))
             report(progress, metrics, episodes)
             for duty in duties:
-                before = progress.step - len(lived) * source.num_envs
-                if progress.step >= total or progress.step // duty.every > before // duty.every:
+                if progress.step >= total or is_due(duty.every, progress.step, block):
                     late = settle(learning, progress, memory)
                     learning = None
                     if late:
                         report(progress, late, [])
                     duty.do(progress)
-        settle(learning, progress, memory)
+        late = settle(learning, progress, memory)
+        if late:
+            report(progress, late, [])
     return progress
+
+
+def is_due(every: int, step: int, block: int) -> bool:
+    """Has a multiple of `every` come in the block that ends at `step`? Never in mid-block, where only a stop can lie."""
+    return step % block == 0 and step // every > (step - block) // every
 
 
 class Job(NamedTuple):

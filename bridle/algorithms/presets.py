@@ -1,0 +1,151 @@
+"""Settings by name: what a paper or another library trained with, in our words; a plain table.
+
+They lie here and not in `study/`, since `api` speaks of them too. A description says what of the original a preset cannot
+bring back. In all of them the E-step solves its dual exactly, where the originals stop early.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Preset(NamedTuple):
+    """What a user would otherwise type."""
+
+    algorithm: str
+    config: dict[str, Any]
+    """Fields of the algorithm's config."""
+    options: dict[str, Any]
+    """Fields of `run.options.Options`."""
+    about: str
+    """One line."""
+    differs: str
+    """What is not as it was published."""
+
+
+ICML22 = {
+    "discount": 0.99,
+    "hidden": (256, 256),
+    "head": "full",
+    "initial_std": 0.693,
+    "critics": 2,
+    "cost_critics": 1,
+    "cost_after_death": "unmasked",
+    "batch": 300,
+    "radius": 0.1,
+    "multiplier_cap": 1e5,
+    "limit_unit": "horizon",
+    "mean_radius": 0.001,
+    "covariance_radius": 0.001,
+    "alpha_rule": "ascent",
+    "alpha_rates": (1.0, 100.0),
+    "alpha_caps": (0.1, 10.0),
+    "fit_scale": "1/samples",
+    "old_policy": "ema",
+    "old_rate": 0.005,
+    "target_rate": 0.005,
+    "e_step_critics": "target",
+    "max_grad_norm": 0.01,
+}
+ICML22_DIFFERS = (
+    "the original's E-step is SLSQP with finite differences, at most 10 iterations and tolerance 1e-3; its weights are "
+    "Xavier-normal; its actions are not clipped before they are stored; after warm-up it makes warmup / 2 updates at once; "
+    "its two critics' losses have an Adam each"
+)
+
+PRESETS: dict[str, Preset] = {
+    "icml22-circle": Preset(
+        "cvpo",
+        ICML22
+        | {
+            "critic_rate": 0.0015,
+            "actor_rate": 0.0064,
+            "samples": 64,
+            "fit_steps": 29,
+            "memory": 8_000,
+            "warmup": 2_000,
+            "every": 6_000,
+            "times": 560,
+        },
+        {
+            "env": "SafetyCarCircle-v0",
+            "env_args": ("dialect=cvpo",),
+            "cost_limit": (20.0,),
+            "num_envs": 20,
+            "steps": 1_800_000,
+            "eval_every": 6_000,
+            "eval_episodes": 20,
+        },
+        "CVPO as tuned for Circle by Liu et al. 2022: an epoch is 20 episodes of 300 steps, then 560 updates",
+        ICML22_DIFFERS,
+    ),
+    "icml22-button": Preset(
+        "cvpo",
+        ICML22
+        | {
+            "critic_rate": 0.001,
+            "actor_rate": 0.002,
+            "samples": 32,
+            "fit_steps": 6,
+            "memory": 80_000,
+            "warmup": 4_000,
+            "every": 8_000,
+            "times": 1_066,
+        },
+        {
+            "env": "SafetyCarCircle-v0",
+            "env_args": ("dialect=cvpo", "horizon=400"),
+            "cost_limit": (10.0,),
+            "num_envs": 20,
+            "steps": 2_400_000,
+            "eval_every": 8_000,
+            "eval_episodes": 20,
+        },
+        "CVPO as tuned for Safety-Gym's Button by Liu et al. 2022; their README trains CarCircle with it",
+        ICML22_DIFFERS + "; Button itself is no environment of ours",
+    ),
+    "fsrl-bullet": Preset(
+        "cvpo",
+        {
+            "discount": 0.97,
+            "hidden": (128, 128),
+            "head": "diagonal",
+            "initial_std": 1.0,
+            "critics": 1,
+            "cost_critics": 1,
+            "n_step": 2,
+            "batch": 256,
+            "every": 3_000,
+            "times": 600,
+            "memory": 200_000,
+            "warmup": 0,
+            "samples": 16,
+            "radius": 0.02,
+            "multiplier_cap": 20.0,
+            "limit_unit": "horizon",
+            "fit_steps": 1,
+            "mean_radius": 0.005,
+            "covariance_radius": 0.0005,
+            "alpha_rule": "ascent",
+            "alpha_rates": (20.0, 200.0),
+            "alpha_caps": (0.5, 0.5),
+            "fit_scale": "1/samples",
+            "old_policy": "copy",
+            "target_rate": 0.05,
+            "e_step_critics": "online",
+            "actor_rate": 5e-4,
+            "critic_rate": 1e-3,
+        },
+        {
+            "env": "SafetyCarCircle-v0",
+            "env_args": ("dialect=fsrl",),
+            "cost_limit": (10.0,),
+            "num_envs": 10,
+            "steps": 1_500_000,
+        },
+        "CVPO as FSRL trains Bullet tasks: 10 episodes from 10 copies (of 300 steps), then an update for every 5 steps",
+        "FSRL's E-step takes one Adam step on its dual and, by an in-place subtraction, counts the multiplier twice; its "
+        "alphas start at 0 with a fresh Adam (0.1) at each collect, where ours rise by a plain ascent of about that step; its "
+        "weights are orthogonal; the number of steps between updates is that of CarCircle",
+    ),
+}
