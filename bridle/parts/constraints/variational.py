@@ -195,9 +195,12 @@ def e_step(start: Dual, q, cost_q, radius: float, limit, cap: float) -> EStep:
         def doubt():
             weight, infeasible = certify(dual.multiplier)
             solve = lambda: _safeguard(q, cost_q, radius, limit, cap)  # noqa: E731
-            return weight, infeasible, jax.lax.cond(infeasible, lambda: start, solve)
+            keep = lambda: jax.lax.cond(converged, lambda: dual, solve)  # noqa: E731
+            return weight, infeasible, jax.lax.cond(infeasible, lambda: start, keep)
 
-        return jax.lax.cond(converged, lambda: (jnp.zeros_like(q), jnp.asarray(False), dual), doubt)
+        # At the cap the dual may go down for ever; with one constraint the first certificate has already decided.
+        certain = converged & ((limit.shape[0] == 1) | (dual.multiplier < cap).all())
+        return jax.lax.cond(certain, lambda: (jnp.zeros_like(q), jnp.asarray(False), dual), doubt)
 
     first = jnp.maximum(excess, 0.0) / spread
     never = lambda _: (jnp.zeros_like(q), jnp.asarray(False))  # noqa: E731
