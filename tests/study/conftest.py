@@ -1,0 +1,66 @@
+"""Run folders as a training would leave them, without training."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bridle.core.types import Continuous, Leaf, Spec
+from bridle.run import folder as folders
+from bridle.run.log import Log
+from bridle.run.options import Options
+
+SPEC = Spec("SafetyCarCircle-v0", Leaf((8,)), Continuous(2), 16, 300, notes=(("dialect", "fsrl"),))
+
+
+def leave_run(
+    path: Path,
+    seed: int = 0,
+    rows: int = 20,
+    limit=(10.0,),
+    algorithm="cvpo",
+    preset=None,
+    spec=SPEC,
+    seconds=1.0,
+    level=450,
+) -> Path:
+    """A run folder whose return rises to `level` while its cost falls from 60 below 10, evaluated `rows` times."""
+    options = Options(cost_limit=limit, seed=seed, env=spec.name, eval_every=1_000, log_every=500)
+    record = {
+        "algorithm": algorithm,
+        "class": "bridle.algorithms.cvpo:Config",
+        "preset": preset,
+        "config": {},
+        "options": folders.to_json(options),
+        "notes": dict(spec.notes),
+        "spec": folders.spec_to_json(spec),
+        "bounds": None,
+        "env_object": None,
+        "command": ["bridle"],
+    }
+    folders.create(path, record)
+    rng = np.random.default_rng(seed)
+    with Log(path, ["episode/return"], events=False) as log:
+        for k in range(2 * rows):
+            step, done = 500 * (k + 1), (k + 1) / (2 * rows)
+            row = {"step": step, "episode/return": 1.0, "time/seconds": seconds * (k + 1)}
+            if k % 2:
+                row["eval/return"] = level * (1 - np.exp(-4 * done)) + rng.normal(0, 12)
+                for i in range(len(spec.constraints)):
+                    cost = 60 * np.exp(-5 * done) * (1 + i) + 4 + abs(rng.normal(0, 2))
+                    row["eval/cost" + (f"_{i}" if i else "")] = cost
+            log.write(row)
+    return path
+
+
+@pytest.fixture
+def make_run():
+    return leave_run
+
+
+@pytest.fixture
+def two_costs():
+    return dataclasses.replace(SPEC, name="toy/TwoCosts-v0", constraints=("speed", "crowding"), notes=())
