@@ -24,6 +24,8 @@ from bridle.run.options import Options
 
 EVALUATION_SEED = 1_000_003
 """Added to a run's seed, so that `evaluate` meets other episodes than the evaluations during training."""
+PROBE_STEPS = 20_000
+"""Random env steps in which an environment that tells no horizon is watched for one."""
 WAYS_TO_TELL_COST = (
     "it can be told in three ways: info['cost'] at every step; a step that returns six values, the cost after the "
     "reward; or cost_fn(obs, action, next_obs), on the command line --cost-fn module:function"
@@ -86,19 +88,19 @@ def evaluate(
         raise ValueError(f"episodes = {episodes!r}; allowed: an integer > 0")
     found = folders.open_run(run)
     options = _recorded_options(found)
-    device = devices.use("cpu")
     source = _recorded_env(found, env)
     from bridle.run.evaluate import Evaluator
     from bridle.run.video import Video
 
     policy = load(run, best, config)
     world = _trial_world(source, options, min(episodes, 10))
+    _check_same(world.spec, policy.spec)
     seed = options.seed + EVALUATION_SEED if seed is None else seed
     evaluator = Evaluator(world, policy.algorithm, seed, sample)
     rate = 1.0 / float(dict(world.spec.notes).get("dt", "0.0333 s").split()[0])
     film = Video(partial(world.render, 0), rate) if video else None
     result = evaluator.play(policy.actor, episodes, watch=film)
-    say(_table(found, policy, result, evaluator.sampled, seed, device))
+    say(_table(found, policy, result, evaluator.sampled, seed))
     if film is not None:
         try:
             path = found.videos / f"{'best' if best else 'last'}-{policy.step:09d}-seed-{seed}"
@@ -173,7 +175,7 @@ def load(run: Path | str, best: bool = True, config: Any = None) -> Policy:
     """The best (or last) policy of a run. A run of a config class of your own needs an instance as `config`."""
     found = folders.open_run(run)
     options = _recorded_options(found)
-    devices.use("cpu")
+    devices.remember()
     import jax
 
     from bridle.run import arrays, checkpoint
@@ -275,11 +277,21 @@ class Training:
                 if self.start is not None:
                     progress = _restore(self.start, progress, duties)
                 elif options.from_run is not None:
-                    progress = loop.begin(self.algorithm, seed, _networks_of(options.from_run, progress.state, display.say))
+                    progress = loop.begin(
+                        self.algorithm, seed, _networks_of(options.from_run, progress.state, display.say)
+                    )
                 progress = loop.train(
-                    self.algorithm, collector, memory, options.steps, seed, progress, duties.list(), duties.report, stopper
+                    self.algorithm,
+                    collector,
+                    memory,
+                    options.steps,
+                    seed,
+                    progress,
+                    duties.list(),
+                    duties.report,
+                    stopper,
                 )
-                if progress.step < options.steps:
+                if stopper():
                     duties.save(progress)
                 duties.saver.wait()
             except BaseException as error:
@@ -289,7 +301,7 @@ class Training:
             return self._end(progress, duties, display, stopper)
 
     def _end(self, progress, duties, display, stopper) -> Result:
-        if progress.step < self.options.steps:
+        if stopper() and progress.step < self.options.steps:
             display.say(f"stopped at step {progress.step:,} and saved; go on with: bridle resume {self.path}")
         found = duties.evaluation
         if found is None:
@@ -313,27 +325,19 @@ class Training:
 
 def prepare(config: Any = "cvpo", env: Any = None, *, preset: str | None = None, **settings) -> Training:
     """What `train` does before anything is written: every error in what was asked is raised here."""
-    name, kind, config, options, told = resolve(config, env, preset, settings)
-    source = told if told is not None else options.env
-    if told is not None and "num_envs" not in settings and not _makes(told):
-        options = dataclasses.replace(options, num_envs=1)  # one object is one copy
-    if isinstance(source, str):
-        envs.check(source)
-    if options.run is not None and (path := Path(options.run)).exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(
-            f"{path} exists and is not empty; nothing saved is ever overwritten: resume that run, or name another folder"
-        )
-    if options.from_run is not None:
-        folders.open_run(options.from_run)
-    device = devices.use(options.device)
-    config = kind() if config is None else config
-    trial_source = _twin(source)
+    name, options, told, build = resolve(config, env, preset, settings)
+    _check_paths(options)
+    device = devices.choose(options.device)
+    config = build()
+    source = options.env if told is None else told
+    twin = _twin(source)
     world = _make(source, options, options.num_envs)
+    trial = _trial_world(twin, options, min(options.eval_episodes, 10))
     if told is not None:
         options = dataclasses.replace(options, env=world.spec.name)
-    limit = _limit(options, world.spec)
-    algorithm = config.build(world.spec, limit)
-    trial = _trial_world(trial_source, options, min(options.eval_episodes, 10))
+    spec, options, lines = _with_horizon(world, trial, options)
+    limit = _limit(options, spec)
+    algorithm = config.build(spec, limit)
     path = Path(options.run) if options.run else folders.default_path("runs", options.env, name, options.seed)
     record = {
         "algorithm": name,
@@ -341,50 +345,62 @@ def prepare(config: Any = "cvpo", env: Any = None, *, preset: str | None = None,
         "preset": preset,
         "config": folders.to_json(config),
         "options": folders.to_json(dataclasses.replace(options, run=str(path))),
-        "notes": dict(world.spec.notes),
-        "spec": folders.spec_to_json(world.spec),
+        "notes": dict(spec.notes),
+        "spec": folders.spec_to_json(spec),
         "bounds": _bounds(world),
         "env_object": None if told is None else repr(told),
-        "command": sys.argv,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
-    training = Training(name, config, options, algorithm, limit, world, trial, [], path, record)
-    training.lines = _opening(training, device, preset)
+    training = Training(name, config, options, algorithm, limit, world, trial, lines, path, record)
+    training.lines = _opening(training, spec, device, preset) + lines
     return training
+
+
+def _check_paths(options: Options) -> None:
+    """Is the run's folder free, and is the run to start from one?"""
+    if options.run is not None and (path := Path(options.run)).exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(
+            f"{path} exists and is not empty; nothing saved is ever overwritten: resume that run, or name another folder"
+        )
+    if options.from_run is not None:
+        folders.open_run(options.from_run)
 
 
 def prepare_resume(run: Path | str, steps: int | None = None, env: Any = None, config: Any = None) -> Training:
     """What `resume` does before it goes on."""
     found = folders.open_run(run)
     options = _recorded_options(found)
-    if steps is not None:
-        options = dataclasses.replace(options, steps=steps)
-    device = devices.use(options.device)
+    source = _recorded_env(found, env)
+    device = devices.choose(options.device)
     from bridle.run import checkpoint
 
     lines: list[str] = []
     start = checkpoint.load(found.path, None, say=lines.append)
-    if start.step >= options.steps:
-        raise ValueError(
-            f"{found.path} stands at step {start.step:,} of {options.steps:,}: give a greater total, such as "
-            f"--steps {2 * start.step}"
-        )
+    if steps is not None and steps <= start.step:
+        raise ValueError(f"steps = {steps}, but {found.path} stands at step {start.step:,}; allowed: a greater total")
+    options = dataclasses.replace(options, steps=steps or start.facts["total"])
     config = _recorded_config(found, config)
-    source = _recorded_env(found, env)
-    trial_source = _twin(source)
+    twin = _twin(source)
     world = _make(source, options, options.num_envs)
-    recorded = folders.spec_from_json(found.config["spec"])
-    if (world.spec.obs, world.spec.action, world.spec.constraints) != (
-        recorded.obs,
-        recorded.action,
-        recorded.constraints,
-    ):
-        raise ValueError(f"environment {world.spec.name!r} is not the one of the run: {world.spec} instead of {recorded}")
-    limit = _limit(options, world.spec)
-    algorithm = config.build(world.spec, limit)
-    trial = _trial_world(trial_source, options, min(options.eval_episodes, 10))
+    spec = folders.spec_from_json(found.config["spec"])
+    _check_same(world.spec, spec)
+    limit = _limit(options, spec)
+    algorithm = config.build(spec, limit)
+    trial = _trial_world(twin, options, min(options.eval_episodes, 10))
     name = found.config["algorithm"]
-    lines += [f"resumed   {found.path} at step {start.step:,} of {options.steps:,} ({device})"]
+    if start.step < options.steps:
+        lines += [f"resumed   {found.path} at step {start.step:,} of {options.steps:,}, {device}"]
+    else:
+        lines += [f"{found.path} is complete at step {start.step:,}; a greater total goes on: --steps {2 * start.step}"]
     return Training(name, config, options, algorithm, limit, world, trial, lines, found.path, None, start)
+
+
+def _check_same(spec: Spec, recorded: Spec) -> None:
+    """Is this environment like the one that the run was trained on?"""
+    for field in ("obs", "action", "constraints"):
+        now, then = getattr(spec, field), getattr(recorded, field)
+        if now != then:
+            raise ValueError(f"environment {spec.name!r} has {field} {now}, but the run was trained on {then}")
 
 
 def _restore(start, progress, duties):
@@ -444,37 +460,52 @@ def _networks_of(run: str, state, say):
 
 
 def resolve(config: Any, env: Any, preset: str | None, settings: dict):
-    """(name, config class, config or None, options, environment object or None) of what the caller said."""
+    """(algorithm's name, options, environment object or None, function that makes the config); loads no JAX."""
     named = isinstance(config, str)
-    known = importlib.import_module("bridle.algorithms")  # by name: api is beside algorithms, not above them
+    known = importlib.import_module("bridle.algorithms")  # by name: api stands beside algorithms, not above them
     name = known.check(config) if named else _name_of(config)
-    chosen = known.preset(preset, name) if preset is not None else None
-    if chosen is not None and not named:
+    if preset is not None and not named:
         raise ValueError("a preset sets an algorithm's config: pass its name instead of a config")
-    fields = {field.name for field in dataclasses.fields(Options)}
-    options = {**(chosen.options if chosen else {}), **{k: v for k, v in settings.items() if k in fields}}
+    chosen = known.preset(preset, name) if preset is not None else None
+    fields = [field.name for field in dataclasses.fields(Options)]
     rest = {k: v for k, v in settings.items() if k not in fields}
     if rest and not named:
         raise ValueError(f"no option {next(iter(rest))!r}{envs.nearest(next(iter(rest)), fields)}")
+    told = None if env is None or isinstance(env, str) else env
+    settings = {**({"env": env} if isinstance(env, str) else {}), **settings}
+    asked = {**_fitting(chosen.options, settings, told), **settings} if chosen else settings
+    options = {k: v for k, v in asked.items() if k in fields}
     for field in ("cost_limit", "cost_limit_start"):
         if isinstance(options.get(field), int | float):
             options[field] = (options[field],)
-    told = None if env is None or isinstance(env, str) else env
-    if isinstance(env, str):
-        options["env"] = env
+    if told is not None and "num_envs" not in settings and not _makes(told):
+        options["num_envs"] = _copies(told)
     options = folders.from_json(Options, options)
-    kind = known.config_class if named else None
-    if named:
-        if isinstance(told or options.env, str):
-            envs.check(options.env)
-        kind = known.config_class(name)
-        config = folders.from_json(kind, {**(chosen.config if chosen else {}), **rest})
-    return name, kind, config, options, told
+    envs.parse_args(options.env_args)
+    if told is None:
+        envs.check(options.env)
+
+    def build():
+        if not named:
+            return config
+        return folders.from_json(known.config_class(name), {**(chosen.config if chosen else {}), **rest})
+
+    return name, options, told, build
+
+
+def _fitting(options: dict, settings: dict, told: Any) -> dict:
+    """A preset's options; the arguments of its environment only for one of the same suite."""
+    env = settings.get("env", options.get("env")) if told is None else None
+    tasks = envs.tasks()
+    same = env is not None and not env.startswith("toy/") and env.removeprefix("bridle/") in tasks
+    return {k: v for k, v in options.items() if k != "env_args" or same}
 
 
 def _name_of(config: Any) -> str:
     if not callable(getattr(config, "build", None)) or not dataclasses.is_dataclass(config) or isinstance(config, type):
-        raise ValueError(f"config = {config!r}; allowed: an algorithm's name, or a dataclass value with build(spec, limit)")
+        raise ValueError(
+            f"config = {config!r}; allowed: an algorithm's name, or a dataclass value with build(spec, limit)"
+        )
     module = type(config).__module__
     if module.startswith("bridle.algorithms."):
         return module.rpartition(".")[2]
@@ -507,6 +538,45 @@ def _limit(options: Options, spec: Spec) -> CostLimit:
     )
 
 
+def _with_horizon(world: World, trial: World, options: Options) -> tuple[Spec, Options, list[str]]:
+    """The world's spec with a horizon, if there is any: what the world says, what the user says, or what is measured."""
+    spec = world.spec
+    if spec.horizon is not None:
+        if options.horizon not in (None, spec.horizon):
+            raise ValueError(
+                f"horizon = {options.horizon}, but {spec.name} has episodes of {spec.horizon} steps; an environment that "
+                f"can have others takes it as an argument: --env-args horizon={options.horizon}"
+            )
+        return spec, options, []
+    if options.horizon is not None:
+        return dataclasses.replace(spec, horizon=options.horizon), options, []
+    found = _measured_horizon(trial)
+    if found is None:
+        return spec, options, []
+    line = f"horizon   {found} steps, measured: {spec.name} tells none; --horizon says another"
+    return dataclasses.replace(spec, horizon=found), dataclasses.replace(options, horizon=found), [line]
+
+
+def _measured_horizon(world: World) -> int | None:
+    """After how many steps random actions meet a truncation; None if not within PROBE_STEPS."""
+    from bridle.run.collect import random_action
+
+    world.reset(np.arange(world.spec.num_envs))
+    rng, length = np.random.default_rng(0), np.zeros(world.spec.num_envs, int)
+    for _ in range(PROBE_STEPS // world.spec.num_envs):
+        out = world.step(random_action(world.spec, rng))
+        length += out.valid
+        if out.truncated.any():
+            return int(length[out.truncated].max())
+        length[out.terminated] = 0
+    return None
+
+
+def _copies(env: Any) -> int:
+    """How many copies an environment that was passed as an object is."""
+    return int(getattr(env, "num_envs", None) or getattr(getattr(env, "spec", None), "num_envs", None) or 1)
+
+
 def _makes(env: Any) -> bool:
     """Is it a callable that makes environments, and not one of them?"""
     return callable(env) and not hasattr(env, "step")
@@ -529,9 +599,8 @@ def _make(env: Any, options: Options, num_envs: int) -> World:
 
 
 def _trial_world(env: Any, options: Options, num_envs: int) -> World:
-    if not isinstance(env, str) and not _makes(env):
-        num_envs = getattr(env, "num_envs", None) or getattr(getattr(env, "spec", None), "num_envs", 1)
-    return _make(env, options, num_envs)
+    whole = isinstance(env, str) or _makes(env)
+    return _make(env, options, num_envs if whole else _copies(env))
 
 
 def _bounds(world: World) -> dict | None:
@@ -599,9 +668,9 @@ def _is_near(module: str) -> bool:
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
-def _opening(training: Training, device: str, preset: str | None) -> list[str]:
+def _opening(training: Training, spec: Spec, device: str, preset: str | None) -> list[str]:
     """What a run says at its start."""
-    options, spec, config = training.options, training.world.spec, training.config
+    options, config = training.options, training.config
     default = type(config)() if _has_default(type(config)) else None
     changed = [
         f"{field.name}={getattr(config, field.name)!r}"
@@ -626,7 +695,7 @@ def _has_default(kind: type) -> bool:
     return all(f.default is not missing or f.default_factory is not missing for f in dataclasses.fields(kind) if f.init)
 
 
-def _table(found, policy: Policy, result, sampled: bool, seed: int, device: str) -> str:
+def _table(found, policy: Policy, result, sampled: bool, seed: int) -> str:
     """An evaluation for people."""
     spec = policy.spec
     limit = _limit(_recorded_options(found), spec).limit
@@ -634,8 +703,9 @@ def _table(found, policy: Policy, result, sampled: bool, seed: int, device: str)
     lines = [
         f"run       {found.path}",
         f"env       {spec.name}" + (f", {notes}" if notes else ""),
-        f"policy    {found.config['algorithm']} after {policy.step:,} env steps, {'sampled actions' if sampled else 'mean action'}",
-        f"episodes  {len(result.returns)}, seed {seed}, {device}",
+        f"policy    {found.config['algorithm']} after {policy.step:,} env steps, "
+        + ("sampled actions" if sampled else "mean action"),
+        f"episodes  {len(result.returns)}, seed {seed}",
         "",
         f"{'':10}{'mean':>10}{'std':>10}{'min':>10}{'max':>10}{'limit':>10}",
     ]
@@ -662,5 +732,3 @@ def _wait_quietly(saver) -> None:
         saver.wait()
     except Exception:  # noqa: BLE001, S110 (another error is on its way to the caller)
         pass
-
-

@@ -22,7 +22,9 @@ WORDS = {
     "run": "runs/SafetyCarCircle-v0/cvpo/seed-0-20260101-120000",
 }
 TRAIN_FLAGS = [
-    Flag("preset", str | None, None, "Published settings by name (`bridle list presets`); flags and files win over it."),
+    Flag(
+        "preset", str | None, None, "Published settings by name (`bridle list presets`); flags and files win over it."
+    ),
     Flag("config", str | None, None, "A TOML file of flags, or the config.json of a run; flags win over it."),
 ]
 EVAL_FLAGS = [
@@ -86,7 +88,7 @@ def _dispatch(name: str, words: list[str]) -> int:
         raise  # the reader of our output has left, as `head` does
     except (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
         return wrong(error)
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ImportError) as error:
         return failed(error)
 
 
@@ -108,10 +110,30 @@ def failed(error: BaseException) -> int:
 def train(words: list[str]) -> int:
     """bridle train ALGO ..."""
     name, told = train_settings(words)
+    options = _options(name, told)
+    _compute_on(options.device)
     from bridle import api
 
-    training = api.prepare(name, **told)
-    return _go(training)
+    return _go(api.prepare(name, **told))
+
+
+def _options(name: str, told: dict[str, Any]):
+    """The options of a run, checked; `api` puts them together again."""
+    from bridle.run.folder import from_json, open_run
+    from bridle.run.options import Options
+
+    known = {flag.name for flag in option_flags()}
+    values = {**(preset_of(told["preset"], name).options if told["preset"] else {}), **told}
+    options = from_json(Options, {k: v for k, v in values.items() if k in known})
+    if options.from_run is not None:
+        open_run(options.from_run)
+    return options
+
+
+def _compute_on(device: str) -> None:
+    """This process is ours: before JAX is loaded, tell it to look for no other device than the CPU."""
+    if device == "cpu":
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 
 def _go(training) -> int:
@@ -120,7 +142,9 @@ def _go(training) -> int:
     except FileExistsError as error:
         return wrong(error)
     except Exception as error:  # noqa: BLE001 (whatever an environment raises: the traceback lies in log.txt)
-        text = str(error) if isinstance(error, ValueError | RuntimeError | OSError) else f"{type(error).__name__}: {error}"
+        text = (
+            str(error) if isinstance(error, ValueError | RuntimeError | OSError) else f"{type(error).__name__}: {error}"
+        )
         print(f"bridle: {text}", file=sys.stderr)
         if (training.path / "log.txt").exists():
             print(f"bridle: the traceback lies in {training.path / 'log.txt'}", file=sys.stderr)
@@ -149,7 +173,9 @@ def algorithm_of(words: list[str]) -> tuple[str, list[str]]:
     """The algorithm's name and the other words."""
     words = [{"--from": "--from-run"}.get(word, word.replace("--from=", "--from-run=", 1)) for word in words]
     if not words or words[0].startswith("-"):
-        raise ValueError(f"train which algorithm? There are {', '.join(ALGORITHMS)}: bridle train {next(iter(ALGORITHMS))} ...")
+        raise ValueError(
+            f"train which algorithm? There are {', '.join(ALGORITHMS)}: bridle train {next(iter(ALGORITHMS))} ..."
+        )
     return check(words[0]), words[1:]
 
 
@@ -181,7 +207,11 @@ def from_file(path: Path, name: str, fields: list[Flag]) -> dict[str, Any]:
         from bridle.run.folder import from_toml
 
         data = from_toml(path)
-        data = {k: v for k, v in data.items() if not isinstance(v, dict)} | data.get("options", {}) | data.get("config", {})
+        data = (
+            {k: v for k, v in data.items() if not isinstance(v, dict)}
+            | data.get("options", {})
+            | data.get("config", {})
+        )
     if (other := data.pop("algorithm", name)) != name:
         raise ValueError(f"{path} is of algorithm {other!r}, not of {name!r}")
     known = [flag.name for flag in fields] + ["preset"]
@@ -229,7 +259,7 @@ def resume(words: list[str]) -> int:
     """bridle resume RUN"""
     run, words = _run_of("resume", words)
     told = flags.parse(RESUME_FLAGS, words)
-    _check_run(run)
+    _compute_on(_device_of(run))
     from bridle import api
 
     return _go(api.prepare_resume(run, **told))
@@ -243,7 +273,8 @@ def evaluate(words: list[str]) -> int:
         raise ValueError("--best and --last are given; allowed: one of them")
     if told.get("episodes", 1) < 1:
         raise ValueError(f"--episodes {told['episodes']}; allowed: an integer > 0")
-    _check_run(run)
+    _device_of(run)
+    _compute_on("cpu")
     from bridle import api
 
     api.evaluate(run, **told)
@@ -295,10 +326,11 @@ def _run_of(name: str, words: list[str]) -> tuple[Path, list[str]]:
     return Path(words[0]), words[1:]
 
 
-def _check_run(run: Path) -> None:
+def _device_of(run: Path) -> str:
+    """The device of a run; says so if it is none."""
     from bridle.run.folder import open_run
 
-    open_run(run)
+    return open_run(run).config["options"]["device"]
 
 
 # Help -----------------------------------------------------------------------------------------------------------------
@@ -357,11 +389,18 @@ COMMANDS: dict[str, Command] = {
 
 def overview() -> str:
     """`bridle --help`."""
-    lines = ["usage: bridle COMMAND ...", "", "Constrained reinforcement learning on JAX: as much reward as possible", ""]
+    lines = [
+        "usage: bridle COMMAND ...",
+        "",
+        "Constrained reinforcement learning on JAX: as much reward as possible",
+        "",
+    ]
     lines[2] += " while the cost of an episode stays under a limit."
     lines += ["commands", *_table({name: command.about for name, command in COMMANDS.items()}), ""]
     lines += ["examples", *(f"  {COMMANDS[name].examples[0]}" for name in ("train", "eval", "plot")), ""]
-    return "\n".join([*lines, "bridle COMMAND --help says more; exit codes: 0 done, 1 a run failed, 2 a wrong name or value."])
+    return "\n".join(
+        [*lines, "bridle COMMAND --help says more; exit codes: 0 done, 1 a run failed, 2 a wrong name or value."]
+    )
 
 
 def help_of(name: str) -> str:
@@ -385,5 +424,3 @@ def _table(rows: dict[str, str]) -> list[str]:
         lines.append(f"  {name:{column - 2}}{first}")
         lines += [" " * column + line for line in others]
     return lines
-
-

@@ -48,7 +48,7 @@ def read(path: Path, name: str) -> list[Flag]:
             continue
         told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
         doc = " ".join(str(after.value.value).split()) if told else ""  # type: ignore[union-attr]
-        hint = eval(ast.unparse(node.annotation), {"Literal": typing.Literal, "Any": Any})  # noqa: S307 (our own source)
+        hint = eval(ast.unparse(node.annotation), {"Literal": typing.Literal, "Any": Any})  # our own source
         default = REQUIRED if node.value is None else ast.literal_eval(node.value)
         flags.append(Flag(node.target.id, hint, default, doc))
     return flags
@@ -65,7 +65,9 @@ def parse(flags: Sequence[Flag], words: Sequence[str]) -> dict[str, Any]:
             raise ValueError(f"{word!r} belongs to no option; options begin with --")
         told, equals, value = word[2:].partition("=")
         name = told.replace("-", "_")
-        switched_off = name.startswith("no_") and name not in known and known.get(name[3:], Flag("", 0, 0, "")).hint is bool
+        switched_off = (
+            name.startswith("no_") and name not in known and known.get(name[3:], Flag("", 0, 0, "")).hint is bool
+        )
         name = name[3:] if switched_off else name
         if name not in known:
             raise ValueError(f"no option --{told}{nearest('--' + told, [flag.text for flag in flags])}")

@@ -6,7 +6,10 @@ import difflib
 import importlib
 
 ALGORITHMS: dict[str, tuple[str, str]] = {
-    "cvpo": ("bridle.algorithms.cvpo:Config", "Constrained variational policy optimisation (Liu et al. 2022), off-policy"),
+    "cvpo": (
+        "bridle.algorithms.cvpo:Config",
+        "Constrained variational policy optimisation (Liu et al. 2022), off-policy",
+    ),
 }
 
 

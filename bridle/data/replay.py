@@ -33,8 +33,8 @@ class Ring:
         action = (
             column((spec.action.size,), np.float32) if isinstance(spec.action, Continuous) else column((), np.int32)
         )
-        leaves = lambda: jax.tree.map(lambda leaf: column(leaf.shape, leaf.dtype), spec.obs)  # noqa: E731
-        flag = lambda: column((), np.bool_)  # noqa: E731
+        leaves = lambda: jax.tree.map(lambda leaf: column(leaf.shape, leaf.dtype), spec.obs)
+        flag = lambda: column((), np.bool_)
         self.rows = Transition(
             obs=leaves(),
             action=action,

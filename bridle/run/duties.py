@@ -107,6 +107,7 @@ class Duties:
         tree = {"state": progress.state, "actor": progress.actor, "source": self.collector.get_state() or {}}
         facts = {
             "step": progress.step,
+            "total": self.options.steps,
             "updates": progress.updates,
             "due": progress.due,
             "since": progress.since,

@@ -17,11 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bridle
-from bridle.core.types import Continuous, Discrete, Leaf, Spec
 from bridle.run.disk import FORMAT, replace_text
+
+if TYPE_CHECKING:
+    from bridle.core.types import Spec
 
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "mujoco", "gymnasium", "safetensors")
 
@@ -174,12 +176,14 @@ def from_toml(path: Path | str) -> dict:
 
 def spec_to_json(spec: Spec) -> dict:
     """What a policy must know of its world to be used without it."""
-    kind = "size" if isinstance(spec.action, Continuous) else "choices"
+    kind = "size" if hasattr(spec.action, "size") else "choices"
     return {**dataclasses.asdict(spec), "obs": _obs_to_json(spec.obs), "action": {kind: getattr(spec.action, kind)}}
 
 
 def spec_from_json(data: dict) -> Spec:
     """The spec that `spec_to_json` told."""
+    from bridle.core.types import Continuous, Discrete, Spec  # NumPy comes with it, and names are looked up without
+
     action = Continuous(**data["action"]) if "size" in data["action"] else Discrete(**data["action"])
     notes = tuple((name, text) for name, text in data["notes"])
     constraints = tuple(data["constraints"])
@@ -187,11 +191,11 @@ def spec_from_json(data: dict) -> Spec:
 
 
 def _obs_to_json(obs: Any) -> dict:
-    if isinstance(obs, Leaf):
-        return {"shape": list(obs.shape), "dtype": obs.dtype}
     if isinstance(obs, dict):
         return {"dict": {name: _obs_to_json(part) for name, part in obs.items()}}
-    return {"tuple": [_obs_to_json(part) for part in obs]}
+    if isinstance(obs, tuple):
+        return {"tuple": [_obs_to_json(part) for part in obs]}
+    return {"shape": list(obs.shape), "dtype": obs.dtype}
 
 
 def _obs_from_json(data: dict) -> Any:
@@ -199,6 +203,8 @@ def _obs_from_json(data: dict) -> Any:
         return {name: _obs_from_json(part) for name, part in data["dict"].items()}
     if "tuple" in data:
         return tuple(map(_obs_from_json, data["tuple"]))
+    from bridle.core.types import Leaf
+
     return Leaf(tuple(data["shape"]), data["dtype"])
 
 

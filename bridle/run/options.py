@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class Options:
     """Arguments of the environment as `name=value`, such as `dialect=cvpo`."""
     cost_fn: str | None = None
     """`module:function` that gives the cost as `cost_fn(obs, action, next_obs)`, for an environment that tells none."""
+    horizon: int | None = None
+    """Env steps of one episode, for an environment that ends its episodes without saying when; else it is measured."""
     run: str | None = None
     """The run's folder; by default `runs/ENV/ALGO/seed-S-TIME`."""
     cost_limit_start: tuple[float, ...] | None = None
     """Where the schedule of the cost limit begins."""
-    cost_limit_schedule: str = "constant"
-    """constant | linear | exponential: how the limit moves from its start to `cost_limit`."""
+    cost_limit_schedule: Literal["constant", "linear", "exponential"] = "constant"
+    """How the limit moves from its start to `cost_limit`."""
     cost_limit_steps: int = 0
     """Env steps over which it moves."""
     eval_every: int = 15_000
@@ -41,29 +45,34 @@ class Options:
     """Env steps between two checkpoints."""
     keep: int = 3
     """Checkpoints that are kept, apart from the best."""
-    device: str = "cpu"
-    """cpu | gpu | tpu, where updates are computed."""
+    device: Literal["cpu", "gpu", "tpu"] = "cpu"
+    """Where updates are computed."""
     from_run: str | None = None
     """A run whose networks this one starts from."""
 
     def __post_init__(self):
+        start, moves = self.cost_limit_start, self.cost_limit_schedule != "constant"
         checks = {
-            "cost_limit": (all(x >= 0 for x in self.cost_limit), "numbers >= 0"),
+            "cost_limit": (_are_limits(self.cost_limit), "one or more numbers >= 0"),
             "steps": (self.steps > 0, "an integer > 0"),
             "seed": (0 <= self.seed < 2**31, "an integer in [0, 2^31)"),
             "num_envs": (self.num_envs > 0, "an integer > 0"),
+            "horizon": (self.horizon is None or self.horizon > 0, "an integer > 0"),
+            "cost_limit_start": (start is None or _are_limits(start), "one or more numbers >= 0"),
             "cost_limit_schedule": (
-                self.cost_limit_schedule in ("constant", "linear", "exponential"),
-                "constant, linear or exponential",
+                moves == (start is not None) == (self.cost_limit_steps > 0),
+                "linear or exponential with cost_limit_start and cost_limit_steps > 0, or constant without them",
             ),
-            "cost_limit_steps": (self.cost_limit_steps >= 0, "an integer >= 0"),
             "eval_every": (self.eval_every > 0, "an integer > 0"),
             "eval_episodes": (self.eval_episodes > 0, "an integer > 0"),
             "log_every": (self.log_every > 0, "an integer > 0"),
             "checkpoint_every": (self.checkpoint_every > 0, "an integer > 0"),
             "keep": (self.keep > 0, "an integer > 0"),
-            "device": (self.device in ("cpu", "gpu", "tpu"), "cpu, gpu or tpu"),
         }
         for name, (holds, allowed) in checks.items():
             if not holds:
                 raise ValueError(f"{name} = {getattr(self, name)!r}; allowed: {allowed}")
+
+
+def _are_limits(values: tuple[float, ...]) -> bool:
+    return len(values) > 0 and all(math.isfinite(x) and x >= 0 for x in values)

@@ -28,7 +28,9 @@ class Video:
     def save(self, path: Path) -> Path:
         """Write the frames to `path` with the suffix of the format that can be written here; that path."""
         if not self.frames:
-            raise RuntimeError(f"no picture could be drawn ({self.error}); `bridle doctor` says which renderers work here")
+            raise RuntimeError(
+                f"no picture could be drawn ({self.error}); `bridle doctor` says which renderers work here"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             import imageio.v2 as imageio
