@@ -105,9 +105,9 @@ class Ring:
         """Is there enough for this draw? `since`: env steps at which the update last ran."""
         match draw:
             case Batch(size):
-                return self.held * self.num_envs >= size
+                return self.held * self.num_envs >= size and self._startable(1)
             case Sequences(size, length):
-                return self.held >= length and self.held * self.num_envs >= size
+                return self.held >= length and self.held * self.num_envs >= size and self._startable(length)
             case Latest(length):
                 return self.held >= length
             case Everything():
@@ -143,6 +143,13 @@ class Ring:
         return Drawn(
             jax.tree.unflatten(self._tree, flat), index.astype(np.int32), chance, np.full(times, step, np.float32)
         )
+
+    def _startable(self, length: int) -> bool:
+        """Is there a valid row with `length - 1` rows behind it? (Else `_starts` would look for ever.)"""
+        first = (self.total - self.held) % self.capacity
+        last = first + self.held - length + 1
+        valid = self.rows.valid
+        return bool(valid[first:last].any() or valid[: max(0, last - self.capacity)].any())
 
     def _starts(self, rng: np.random.Generator, count: int, length: int) -> np.ndarray:
         """Flat rows, uniform over those that are valid and have `length - 1` rows of the same env behind them."""
