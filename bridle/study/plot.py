@@ -245,7 +245,7 @@ def _colours(count: int) -> list[str]:
 def _line(axes, summary: Summary, colour: str, met: np.ndarray) -> None:
     """Solid where the mean cost meets every limit, thin and dotted where it does not."""
     axes.fill_between(summary.x, summary.low, summary.high, color=colour, alpha=0.15, lw=0)
-    axes.plot(summary.x, summary.mean, color=colour, lw=1.1, ls=(0, (1, 1.6)))
+    axes.plot(summary.x, summary.mean, color=colour, lw=1.4, ls=(0, (1, 1.6)))
     solid = np.where(met, summary.mean, np.nan)  # a stretch between two points is feasible if both are
     axes.plot(summary.x, solid, color=colour, lw=2.4, marker="o", ms=3.2 if len(summary.x) < 60 else 0)
 
