@@ -63,6 +63,10 @@ class Config:
     """Greatest multiplier, reward a unit of discounted cost."""
     limit_unit: Literal["calibrated", "infinite", "horizon"] = "calibrated"
     """How the limit of an episode becomes a limit for the critic (see `CostLimit.discounted`)."""
+    gain: float = 0.1
+    """Unit `calibrated`: the part of the gap between measured cost and limit that one E-step closes."""
+    episode_rate: float = 0.1
+    """Unit `calibrated`: how fast the measured cost follows, a finished episode."""
     fit_steps: int = 1
     """M-step: gradient steps on the actor in one update."""
     mean_radius: float = 0.01
@@ -106,6 +110,8 @@ class Config:
             "target_rate": (0.0 < self.target_rate <= 1.0, "a number in (0, 1]"),
             "actor_rate": (self.actor_rate > 0, "a number > 0"),
             "critic_rate": (self.critic_rate > 0, "a number > 0"),
+            "gain": (0.0 < self.gain <= 1.0, "a number in (0, 1]"),
+            "episode_rate": (0.0 < self.episode_rate <= 1.0, "a number in (0, 1]"),
             "samples": (self.samples > 1, "an integer > 1"),
         }
         counts = ("critics", "cost_critics", "n_step", "batch", "every", "times", "memory", "fit_steps")
@@ -127,14 +133,14 @@ class Config:
             start=max(self.warmup, self.batch),
             times=self.times,
         )
-        calibrate = Update("limit", Finished(64), partial(update_calibration, **bound), every=1_000)
+        measure = Update("limit", Finished(64), partial(update_episode_cost, config=self), every=1_000)
         in_critic = limit.discounted(0, self.discount, spec.horizon, self.limit_unit)
         return Algorithm(
             init=partial(init, **bound),
             actor=lambda state: state.actor,
             begin=lambda num_envs: (),
             act=act,
-            updates=(policy, calibrate) if self.limit_unit == "calibrated" else (policy,),
+            updates=(policy, measure) if self.limit_unit == "calibrated" else (policy,),
             memory=self.memory,
             warmup=self.warmup,
             about=(
@@ -143,17 +149,6 @@ class Config:
                 + (" at the start)" if self.limit_unit == "calibrated" else ")"),
             ),
         )
-
-
-class Calibration(NamedTuple):
-    """What the unit `calibrated` has measured, each [C]."""
-
-    cost_q: jax.Array
-    """Running mean of the cost critic over replay, under the old policy."""
-    cost: jax.Array
-    """Running mean cost of finished episodes."""
-    ratio: jax.Array
-    """Correction of the infinite-horizon unit."""
 
 
 class State(NamedTuple):
@@ -171,7 +166,8 @@ class State(NamedTuple):
     alpha: jax.Array
     """Weights of the KL terms of mean and covariance (rule `ascent`), or their logarithms (rule `log`): [2]."""
     alpha_opt: Any
-    calibration: Calibration
+    episode_cost: jax.Array
+    """Running mean of the cost of finished episodes, for the unit `calibrated`: [C]."""
     updates: jax.Array
 
 
@@ -195,7 +191,7 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
         dual=initial_dual(c),
         alpha=alpha,
         alpha_opt=alpha_tx.init(alpha),
-        calibration=Calibration(jnp.zeros(c), jnp.zeros(c), jnp.ones(c)),
+        episode_cost=jnp.asarray(limit.limit, jnp.float32),
         updates=jnp.zeros((), jnp.int32),
     )
 
@@ -241,9 +237,11 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     target = config.e_step_critics == "target"
     q = reward_value((state.target_critic if target else critic)(obs, action))
     cost_q = cost_value((state.target_cost_critic if target else cost_critic)(obs, action))
-    limit_now = limit.discounted(
-        data.step, config.discount, spec.horizon, config.limit_unit, state.calibration.ratio
-    )
+    mean_cost_q = cost_q.mean((0, 1))
+    measured = mean_cost_q, state.episode_cost
+    limit_now = limit.discounted(data.step, config.discount, spec.horizon, config.limit_unit, measured)
+    if config.limit_unit == "calibrated":  # the gap to the limit is closed bit by bit: its measure lags an episode
+        limit_now = mean_cost_q + config.gain * (limit_now - mean_cost_q)
     expectation = e_step(state.dual, q, cost_q, config.radius, limit_now, config.multiplier_cap)
 
     # M-step: fit the weighted actions inside trust regions of mean and covariance.
@@ -258,8 +256,6 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     else:
         due = updates % config.times == 0
         old_actor = jax.tree.map(lambda new, old: jnp.where(due, new, old), actor, state.old_actor)
-    mean_cost_q = cost_q.mean((0, 1))
-    rate = jnp.maximum(0.005, 1.0 / updates)
     new_state = state._replace(
         actor=actor,
         old_actor=old_actor,
@@ -272,7 +268,6 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         dual=expectation.dual,
         alpha=alpha,
         alpha_opt=alpha_opt,
-        calibration=state.calibration._replace(cost_q=polyak(state.calibration.cost_q, mean_cost_q, rate)),
         updates=updates,
     )
     metrics = {
@@ -329,20 +324,13 @@ def fit_actor(learner, _, *, obs, old, fitted, config: Config, txs):
     return (actor, actor_opt, alpha, alpha_opt), metrics
 
 
-def update_calibration(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit):
-    """Measure what one unit of an episode's cost is worth in the critic's unit, from finished episodes.
-
-    The ratio of the critic's mean over replay to the mean cost of episodes, against the ratio that an even spread of
-    cost would give; one unit of cost as prior keeps it at 1 where there is no cost to measure.
-    """
-    episodes, before = data.rows, state.calibration
+def update_episode_cost(state: State, data: Drawn, key, *, config: Config):
+    """Follow the cost of finished episodes, for the unit `calibrated`."""
+    episodes = data.rows
     count = episodes.valid.sum()
     mean = jnp.where(episodes.valid[:, None], episodes.cost, 0.0).sum(0) / jnp.maximum(count, 1)
-    cost = polyak(before.cost, mean, 1.0 - 0.95**count)
-    even = 1.0 / spec.horizon / (1.0 - config.discount)
-    ratio = jnp.clip((before.cost_q / even + 1.0) / (cost + 1.0), 0.2, 2.0)
-    metrics = _each("episode_cost", cost) | _each("calibration", ratio)
-    return state._replace(calibration=Calibration(before.cost_q, cost, ratio)), metrics, {}
+    cost = polyak(state.episode_cost, mean, 1.0 - (1.0 - config.episode_rate) ** count)
+    return state._replace(episode_cost=cost), _each("episode_cost", cost), {}
 
 
 def optimisers(config: Config):

@@ -144,13 +144,16 @@ class CostLimit:
         left = 1.0 - done if self.schedule == "linear" else jnp.where(done < 1.0, jnp.exp(-5.0 * done), 0.0)
         return end + (begin - end) * left
 
-    def discounted(self, step, discount: float, horizon: int | None, unit: str = "infinite", calibration=1.0):
+    def discounted(self, step, discount: float, horizon: int | None, unit: str = "infinite", measured=None):
         """The limit at `step` in the unit of a critic of discounted cost, float [C]: the one place of this conversion.
 
         - `horizon`: limit (1 - discount^T) / (1 - discount) / T, the cost spread evenly over T steps and summed from
           the first one (Liu et al. 2022, arXiv:2201.11927, appendix B.1);
         - `infinite`: limit / T / (1 - discount), what a critic holds that bootstraps at the time limit;
-        - `calibrated`: the infinite one times `calibration` [C], which an algorithm measures from finished episodes.
+        - `calibrated`: what the critic now says of the policy plus the infinite unit of how far the cost of finished
+          episodes lies below the limit; `measured` is (critic's mean [C], mean cost of episodes [C]). By the policy
+          improvement theorem the two move together, and the critic's bias and replay's staleness drop out
+          (Achiam et al. 2017, arXiv:1705.10528, eq. 10). Without `measured` it is the infinite one.
         """
         if horizon is None:
             raise ValueError(
@@ -160,7 +163,10 @@ class CostLimit:
         if unit not in UNITS:
             raise ValueError(f"unit = {unit!r}; allowed: {', '.join(UNITS)}")
         even = (1 - discount**horizon if unit == "horizon" else 1.0) / (1 - discount) / horizon
-        return self.at(step) * even * (calibration if unit == "calibrated" else 1.0)
+        if unit == "calibrated" and measured is not None:
+            in_critic, in_episodes = measured
+            return in_critic + (self.at(step) - in_episodes) * even
+        return self.at(step) * even
 
 
 class World(Protocol):
