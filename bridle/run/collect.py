@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bridle.core.algorithm import Algorithm
-from bridle.core.types import Continuous, Spec, Transition, World
+from bridle.core.types import Continuous, Outcome, Spec, Transition, World
 
 STREAMS = {"acting": 1, "warmup": 2, "seeds": 3, "draws": 4, "updates": 5, "init": 6, "evaluation": 7}
 """Independent streams of random numbers that follow from one seed."""
@@ -35,6 +35,11 @@ def random_action(spec: Spec, rng: np.random.Generator) -> np.ndarray:
     if isinstance(spec.action, Continuous):
         return rng.uniform(-1.0, 1.0, (spec.num_envs, spec.action.size)).astype(np.float32)
     return rng.integers(0, spec.action.choices, spec.num_envs).astype(np.int32)
+
+
+def told_cost(outcome: Outcome) -> np.ndarray:
+    """The cost [N C]; one column of zeros where the world tells none."""
+    return outcome.cost if outcome.cost.shape[1] else np.zeros((len(outcome.cost), 1), np.float32)
 
 
 def acting(algorithm: Algorithm, num_envs: int, explore: bool):
@@ -86,7 +91,7 @@ class Collector:
             obs=obs,
             action=action,
             reward=outcome.reward,
-            cost=outcome.cost,
+            cost=told_cost(outcome),
             next_obs=outcome.next_obs,
             terminated=outcome.terminated,
             truncated=outcome.truncated,

@@ -9,7 +9,7 @@ import numpy as np
 
 from bridle.core.algorithm import Algorithm
 from bridle.core.types import World
-from bridle.run.collect import acting, base_key, env_seeds
+from bridle.run.collect import acting, base_key, env_seeds, told_cost
 
 
 class Evaluation(NamedTuple):
@@ -69,7 +69,7 @@ class Evaluator:
             where = np.uint32((place * 1_000_003 + tick) % 2**32)
             carry, action, _ = self._act(actor, carry, fresh, obs, self._key, where)
             outcome = self.world.step(np.asarray(action))
-            sums += outcome.valid[:, None] * np.column_stack([outcome.reward, np.ones(n), outcome.cost])
+            sums += outcome.valid[:, None] * np.column_stack([outcome.reward, np.ones(n), told_cost(outcome)])
             ended = outcome.valid & (outcome.terminated | outcome.truncated)
             if watching:
                 watching = not ended[0]

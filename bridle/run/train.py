@@ -160,7 +160,7 @@ def owed(algorithm: Algorithm, progress: Progress, memory, seed: int) -> list[Jo
     jobs = []
     for number, update in enumerate(algorithm.updates):
         name, tick, now = update.name, 0, progress.step
-        while progress.due[name] <= now and (update.until is None or now <= update.until):
+        while progress.due[name] <= (now if update.until is None else min(now, update.until)):
             ready = memory.ready(update.draw, progress.since[name])
             if ready:
                 rng = generator(seed, "draws", now, number, tick)
@@ -168,11 +168,10 @@ def owed(algorithm: Algorithm, progress: Progress, memory, seed: int) -> list[Jo
                     Job(update, memory.draw(update.draw, update.times, now, progress.since[name], rng), tick)
                 )
                 tick += 1
+                progress.since[name] = now
             progress.due[name] += update.every if isinstance(update.every, int) else now - progress.due[name] + 1
             if ready and not isinstance(update.every, int):
                 break
-        if tick:
-            progress.since[name] = now
     return jobs
 
 
