@@ -148,13 +148,6 @@ def _scale(cost_q, radius, limit):
     return jnp.concatenate([jnp.asarray(radius)[None], spread])
 
 
-def _solve(start: Dual, q, cost_q, radius, limit, cap):
-    """Newton from the warm start; where that fails, bisection from afar and Newton again."""
-    scale = _scale(cost_q, radius, limit)
-    dual, converged = _newton(start, q, cost_q, radius, limit, cap, scale)
-    return jax.lax.cond(converged, lambda: dual, lambda: _safeguard(q, cost_q, radius, limit, cap))
-
-
 def _safeguard(q, cost_q, radius, limit, cap):
     calm = Dual(jnp.clip(q.std(0).mean(), ETA_MIN, ETA_MAX), jnp.zeros_like(limit))
     near = _bisect(calm, q, cost_q, radius, limit, cap)
@@ -162,11 +155,27 @@ def _safeguard(q, cost_q, radius, limit, cap):
 
 
 def _least(cost, radius):
-    """Weights [K B] of the least mean `cost` [K B] in the KL ball, and that least."""
-    zero = jnp.zeros((0,))
-    eta = jnp.clip(cost.std(0).mean() / jnp.sqrt(2 * radius), ETA_MIN, ETA_MAX)
-    dual = _solve(Dual(eta, zero), -cost, jnp.zeros((0, *cost.shape)), radius, zero, 0.0)
-    weight = jax.nn.softmax(-cost / dual.eta, 0)
+    """Weights [K B] of the least mean `cost` [K B] in the KL ball, and that least.
+
+    They are softmax(-cost / eta) with the eta at which KL = radius. Far out KL falls as eta^-2, so Newton's method on
+    log KL over log eta is there in a few steps.
+    """
+
+    def weigh(log_eta):
+        z = -cost / jnp.exp(log_eta)
+        log_weight = jax.nn.log_softmax(z, 0)
+        weight = jnp.exp(log_weight)
+        kl = (weight * log_weight).sum(0) + jnp.log(cost.shape[0])
+        variance = (weight * (z - (weight * z).sum(0)) ** 2).sum(0)
+        return weight, kl.mean(), variance.mean()
+
+    def step(_, log_eta):
+        _, kl, variance = weigh(log_eta)
+        towards = jnp.log(jnp.maximum(kl, 1e-12) / radius) * kl / jnp.maximum(variance, 1e-12)
+        return jnp.clip(log_eta + jnp.clip(towards, -2.0, 2.0), jnp.log(ETA_MIN), jnp.log(ETA_MAX))
+
+    start = jnp.log(jnp.clip(cost.std(0).mean() / jnp.sqrt(2 * radius), ETA_MIN, ETA_MAX))
+    weight, _, _ = weigh(jax.lax.fori_loop(0, 12, step, start))
     return weight, (weight * cost).sum(0).mean()
 
 
@@ -192,14 +201,18 @@ def e_step(start: Dual, q, cost_q, radius: float, limit, cap: float) -> EStep:
         scale = _scale(cost_q, radius, limit)
         dual, converged = _newton(start, q, cost_q, radius, limit, cap, scale)
 
-        def doubt():
+        def solve():
+            return _safeguard(q, cost_q, radius, limit, cap)
+
+        if limit.shape[0] == 1:  # the certificate along the only direction has decided already
+            return jnp.zeros_like(q), jnp.asarray(False), jax.lax.cond(converged, lambda: dual, solve)
+
+        def doubt():  # at the cap the dual may go down for ever
             weight, infeasible = certify(dual.multiplier)
-            solve = lambda: _safeguard(q, cost_q, radius, limit, cap)  # noqa: E731
             keep = lambda: jax.lax.cond(converged, lambda: dual, solve)  # noqa: E731
             return weight, infeasible, jax.lax.cond(infeasible, lambda: start, keep)
 
-        # At the cap the dual may go down for ever; with one constraint the first certificate has already decided.
-        certain = converged & ((limit.shape[0] == 1) | (dual.multiplier < cap).all())
+        certain = converged & (dual.multiplier < cap).all()
         return jax.lax.cond(certain, lambda: (jnp.zeros_like(q), jnp.asarray(False), dual), doubt)
 
     first = jnp.maximum(excess, 0.0) / spread
