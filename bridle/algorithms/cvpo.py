@@ -22,6 +22,9 @@ from bridle.parts.constraints.variational import Dual, e_step, initial_dual
 from bridle.parts.critics import cost_value, last_row, polyak, reward_value, squared_error, td_targets
 from bridle.parts.policies import GaussianActor
 
+ALPHA_MIN = 1e-2
+"""Least weight of a KL term under the rule `log`, against a fit of weight 1: low enough to be off, near enough to return."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -74,10 +77,10 @@ class Config:
     covariance_radius: float = 0.001
     """M-step: KL that the covariance may move from the old policy's, nats."""
     alpha_rule: Literal["log", "ascent"] = "log"
-    """How the weights of the two KL terms rise: Adam on their logarithm, or the plain ascent of the paper's code."""
-    alpha_rates: tuple[float, float] = (0.01, 0.01)
+    """How the weights of the two KL terms rise: ascent of their logarithms, or the plain ascent of the paper's code."""
+    alpha_rates: tuple[float, float] = (0.02, 0.02)
     """Step sizes of that rise for mean and covariance."""
-    alpha_caps: tuple[float, float] = (1e3, 1e3)
+    alpha_caps: tuple[float, float] = (1e2, 1e2)
     """Greatest weights of the two KL terms."""
     fit_scale: Literal["one", "1/samples"] = "one"
     """Weight of the fit against the KL terms; the paper's code divides it by the number of samples."""
@@ -124,7 +127,7 @@ class Config:
         """CVPO for a world with continuous actions that tells a cost."""
         if not isinstance(spec.action, Continuous):
             raise ValueError(f"cvpo takes continuous actions, and {spec.name} has {spec.action}")
-        bound = dict(config=self, spec=spec, limit=limit)
+        bound = {"config": self, "spec": spec, "limit": limit}
         policy = Update(
             "policy",
             Sequences(self.batch, self.n_step) if self.n_step > 1 else Batch(self.batch),
@@ -165,7 +168,6 @@ class State(NamedTuple):
     dual: Dual
     alpha: jax.Array
     """Weights of the KL terms of mean and covariance (rule `ascent`), or their logarithms (rule `log`): [2]."""
-    alpha_opt: Any
     episode_cost: jax.Array
     """Running mean of the cost of finished episodes, for the unit `calibrated`: [C]."""
     updates: jax.Array
@@ -178,7 +180,7 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
     critic = QEnsemble(k_critic, config.critics, o, a, config.hidden, 1, config.activation)
     cost_critic = QEnsemble(k_cost, config.cost_critics, o, a, config.hidden, c, config.activation)
     alpha = jnp.zeros(2)
-    actor_tx, critic_tx, alpha_tx = optimisers(config)
+    actor_tx, critic_tx = optimisers(config)
     return State(
         actor=actor,
         old_actor=actor,
@@ -190,7 +192,6 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
         critic_opt=critic_tx.init((critic, cost_critic)),
         dual=initial_dual(c),
         alpha=alpha,
-        alpha_opt=alpha_tx.init(alpha),
         episode_cost=jnp.asarray(limit.limit, jnp.float32),
         updates=jnp.zeros((), jnp.int32),
     )
@@ -206,7 +207,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     rows = data.rows if config.n_step > 1 else jax.tree.map(lambda leaf: leaf[:, None], data.rows)
     k_next, k_sample = jax.random.split(key)
     obs = flatten_obs(jax.tree.map(lambda leaf: leaf[:, 0], rows.obs), 1)
-    actor_tx, critic_tx, alpha_tx = optimisers(config)
+    _, critic_tx = optimisers(config)
 
     # Critics: TD targets at an action of the current policy.
     next_obs = flatten_obs(last_row(rows), 1)
@@ -246,9 +247,9 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
 
     # M-step: fit the weighted actions inside trust regions of mean and covariance.
     fitted = gaussian.weighted_moments(expectation.weight, pre_action, old.mean, old.full)
-    fit = partial(fit_actor, obs=obs, old=old, fitted=fitted, config=config, txs=(actor_tx, alpha_tx))
-    learner = (state.actor, state.actor_opt, state.alpha, state.alpha_opt)
-    (actor, actor_opt, alpha, alpha_opt), fit_metrics = jax.lax.scan(fit, learner, length=config.fit_steps)
+    fit = partial(fit_actor, obs=obs, old=old, fitted=fitted, config=config)
+    learner = (state.actor, state.actor_opt, state.alpha)
+    (actor, actor_opt, alpha), fit_metrics = jax.lax.scan(fit, learner, length=config.fit_steps)
 
     updates = state.updates + 1
     if config.old_policy == "ema":
@@ -267,7 +268,6 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         critic_opt=critic_opt,
         dual=expectation.dual,
         alpha=alpha,
-        alpha_opt=alpha_opt,
         updates=updates,
     )
     metrics = {
@@ -288,10 +288,9 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     return new_state, metrics, {}
 
 
-def fit_actor(learner, _, *, obs, old, fitted, config: Config, txs):
+def fit_actor(learner, _, *, obs, old, fitted, config: Config):
     """One gradient step of the M-step (Liu et al. 2022, eq. 11; decoupled as in Abdolmaleki et al. 2018, section 4.2)."""
-    actor, actor_opt, alpha, alpha_opt = learner
-    actor_tx, alpha_tx = txs
+    actor, actor_opt, alpha = learner
     mean, second = fitted
     radii = jnp.array([config.mean_radius, config.covariance_radius])
     weights = jnp.exp(alpha) if config.alpha_rule == "log" else alpha
@@ -309,11 +308,12 @@ def fit_actor(learner, _, *, obs, old, fitted, config: Config, txs):
         caps = jnp.array(config.alpha_caps)
         alpha = weights = jnp.clip(alpha + jnp.array(config.alpha_rates) * (kl - radii), 0.0, caps)
     grads, (misfit, kl) = jax.grad(loss, has_aux=True)(actor)
-    steps, actor_opt = actor_tx.update(grads, actor_opt)
+    steps, actor_opt = optimisers(config)[0].update(grads, actor_opt)
     actor = optax.apply_updates(actor, steps)
     if config.alpha_rule == "log":
-        steps, alpha_opt = alpha_tx.update(1.0 - kl / radii, alpha_opt)
-        alpha = jnp.clip(alpha + steps * jnp.array(config.alpha_rates), jnp.log(1e-6), jnp.log(jnp.array(config.alpha_caps)))
+        excess = jnp.clip(kl / radii - 1.0, -1.0, 1.0)
+        caps = jnp.log(jnp.array(config.alpha_caps))
+        alpha = jnp.clip(alpha + jnp.array(config.alpha_rates) * excess, jnp.log(ALPHA_MIN), caps)
     metrics = {
         "fit": misfit,
         "kl_mean": kl[0],
@@ -321,7 +321,7 @@ def fit_actor(learner, _, *, obs, old, fitted, config: Config, txs):
         "alpha_mean": weights[0],
         "alpha_covariance": weights[1],
     }
-    return (actor, actor_opt, alpha, alpha_opt), metrics
+    return (actor, actor_opt, alpha), metrics
 
 
 def update_episode_cost(state: State, data: Drawn, key, *, config: Config):
@@ -334,13 +334,9 @@ def update_episode_cost(state: State, data: Drawn, key, *, config: Config):
 
 
 def optimisers(config: Config):
-    """Adam of the actor, of the critics, and of the logarithms of alpha (scaled by `alpha_rates` where it is applied)."""
+    """Adam of the actor and of the critics."""
     clip = [] if config.max_grad_norm is None else [optax.clip_by_global_norm(config.max_grad_norm)]
-    return (
-        optax.chain(*clip, optax.adam(config.actor_rate)),
-        optax.adam(config.critic_rate),
-        optax.adam(1.0),
-    )
+    return optax.chain(*clip, optax.adam(config.actor_rate)), optax.adam(config.critic_rate)
 
 
 def _each(name: str, values) -> dict:
