@@ -90,7 +90,7 @@ def _newton(start: Dual, q, cost_q, radius, limit, cap, scale):
         return jnp.where(free(x, slope), jnp.abs(gradient) / scale, 0.0).max()
 
     def step(carry):
-        x, (value, gradient, slope, curvature), i = carry
+        x, (value, _, slope, curvature), i = carry
         moves = free(x, slope)
         matrix = jnp.where(jnp.outer(moves, moves), curvature, 0.0)
         diagonal = jnp.where(moves, jnp.diagonal(curvature) * 1e-5 + 1e-12, 1.0)
@@ -209,14 +209,14 @@ def e_step(start: Dual, q, cost_q, radius: float, limit, cap: float) -> EStep:
 
         def doubt():  # at the cap the dual may go down for ever
             weight, infeasible = certify(dual.multiplier)
-            keep = lambda: jax.lax.cond(converged, lambda: dual, solve)  # noqa: E731
+            keep = lambda: jax.lax.cond(converged, lambda: dual, solve)
             return weight, infeasible, jax.lax.cond(infeasible, lambda: start, keep)
 
         certain = converged & (dual.multiplier < cap).all()
         return jax.lax.cond(certain, lambda: (jnp.zeros_like(q), jnp.asarray(False), dual), doubt)
 
     first = jnp.maximum(excess, 0.0) / spread
-    never = lambda _: (jnp.zeros_like(q), jnp.asarray(False))  # noqa: E731
+    never = lambda _: (jnp.zeros_like(q), jnp.asarray(False))
     recovery, infeasible = jax.lax.cond((excess > 0).any(), certify, never, first)
     recovery, infeasible, dual = jax.lax.cond(infeasible, lambda: (recovery, infeasible, start), optimise)
     z = (q - jnp.einsum("c,ckb->kb", dual.multiplier, cost_q)) / dual.eta
