@@ -136,7 +136,7 @@ class Config:
             start=max(self.warmup, self.batch),
             times=self.times,
         )
-        measure = Update("limit", Finished(64), partial(update_episode_cost, config=self), every=1_000)
+        measure = Update("limit", Finished(64), partial(update_measured, config=self), every=1_000)
         in_critic = limit.discounted(0, self.discount, spec.horizon, self.limit_unit)
         return Algorithm(
             init=partial(init, **bound),
@@ -154,6 +154,19 @@ class Config:
         )
 
 
+class Measured(NamedTuple):
+    """What the unit `calibrated` knows, each [C]."""
+
+    episode_cost: jax.Array
+    """Running mean of the cost of finished episodes."""
+    cost_q: jax.Array
+    """Running mean of the cost critic, under the old policy, over the same stretches of time."""
+    window: jax.Array
+    """Its sum since episodes last finished."""
+    updates: jax.Array
+    """Updates in that sum: []."""
+
+
 class State(NamedTuple):
     """What learning carries; every leaf an array."""
 
@@ -168,8 +181,7 @@ class State(NamedTuple):
     dual: Dual
     alpha: jax.Array
     """Weights of the KL terms of mean and covariance (rule `ascent`), or their logarithms (rule `log`): [2]."""
-    episode_cost: jax.Array
-    """Running mean of the cost of finished episodes, for the unit `calibrated`: [C]."""
+    measured: Measured
     updates: jax.Array
 
 
@@ -192,7 +204,7 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
         critic_opt=critic_tx.init((critic, cost_critic)),
         dual=initial_dual(c),
         alpha=alpha,
-        episode_cost=jnp.asarray(limit.limit, jnp.float32),
+        measured=Measured(jnp.asarray(limit.limit, jnp.float32), jnp.zeros(c), jnp.zeros(c), jnp.zeros(())),
         updates=jnp.zeros((), jnp.int32),
     )
 
@@ -239,9 +251,11 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     q = reward_value((state.target_critic if target else critic)(obs, action))
     cost_q = cost_value((state.target_cost_critic if target else cost_critic)(obs, action))
     mean_cost_q = cost_q.mean((0, 1))
-    measured = mean_cost_q, state.episode_cost
-    limit_now = limit.discounted(data.step, config.discount, spec.horizon, config.limit_unit, measured)
-    if config.limit_unit == "calibrated":  # the gap to the limit is closed bit by bit: its measure lags an episode
+    measured = state.measured
+    limit_now = limit.discounted(
+        data.step, config.discount, spec.horizon, config.limit_unit, (measured.cost_q, measured.episode_cost)
+    )
+    if config.limit_unit == "calibrated":  # the gap to the limit is closed bit by bit, for its measure lags
         limit_now = mean_cost_q + config.gain * (limit_now - mean_cost_q)
     expectation = e_step(state.dual, q, cost_q, config.radius, limit_now, config.multiplier_cap)
 
@@ -268,6 +282,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         critic_opt=critic_opt,
         dual=expectation.dual,
         alpha=alpha,
+        measured=measured._replace(window=measured.window + mean_cost_q, updates=measured.updates + 1),
         updates=updates,
     )
     metrics = {
@@ -324,13 +339,20 @@ def fit_actor(learner, _, *, obs, old, fitted, config: Config):
     return (actor, actor_opt, alpha), metrics
 
 
-def update_episode_cost(state: State, data: Drawn, key, *, config: Config):
-    """Follow the cost of finished episodes, for the unit `calibrated`."""
-    episodes = data.rows
+def update_measured(state: State, data: Drawn, key, *, config: Config):
+    """Follow the cost of finished episodes, and what the critic said meanwhile, for the unit `calibrated`."""
+    episodes, before = data.rows, state.measured
     count = episodes.valid.sum()
-    mean = jnp.where(episodes.valid[:, None], episodes.cost, 0.0).sum(0) / jnp.maximum(count, 1)
-    cost = polyak(state.episode_cost, mean, 1.0 - (1.0 - config.episode_rate) ** count)
-    return state._replace(episode_cost=cost), _each("episode_cost", cost), {}
+    cost = jnp.where(episodes.valid[:, None], episodes.cost, 0.0).sum(0) / jnp.maximum(count, 1)
+    cost_q = jnp.where(before.updates > 0, before.window / jnp.maximum(before.updates, 1), before.cost_q)
+    rate = 1.0 - (1.0 - config.episode_rate) ** count
+    measured = Measured(
+        polyak(before.episode_cost, cost, rate),
+        polyak(before.cost_q, cost_q, rate),
+        jnp.zeros_like(before.window),
+        jnp.zeros_like(before.updates),
+    )
+    return state._replace(measured=measured), _each("episode_cost", measured.episode_cost), {}
 
 
 def optimisers(config: Config):
