@@ -32,7 +32,7 @@ class Config:
 
     discount: float = 0.98
     """gamma, of reward and of cost."""
-    hidden: tuple[int, ...] = (256, 256)
+    hidden: tuple[int, ...] = (128, 128)
     """Widths of the hidden layers of actor and critics."""
     activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
     """After every hidden layer."""
@@ -44,7 +44,7 @@ class Config:
     """Critics of reward; the least of them counts."""
     cost_critics: int = 2
     """Critics of cost; the greatest of them counts."""
-    n_step: int = 1
+    n_step: int = 2
     """Env steps of experience in a TD target."""
     cost_after_death: Literal["masked", "unmasked"] = "masked"
     """Does a termination end the cost as it ends the reward? The code of Liu et al. left it unmasked."""
@@ -54,11 +54,11 @@ class Config:
     """Env steps, summed over all copies, between two blocks of updates."""
     times: int = 32
     """Updates in a block."""
-    memory: int = 400_000
+    memory: int = 100_000
     """Env steps that replay holds."""
     warmup: int = 5_000
     """Env steps of uniformly random actions at the start."""
-    samples: int = 16
+    samples: int = 8
     """Actions that the E-step samples for each state."""
     radius: float = 0.1
     """E-step: KL of the improved distribution to the old policy, nats."""
@@ -66,15 +66,17 @@ class Config:
     """Greatest multiplier, reward a unit of discounted cost."""
     limit_unit: Literal["calibrated", "infinite", "horizon"] = "calibrated"
     """How the limit of an episode becomes a limit for the critic (see `CostLimit.discounted`)."""
-    gain: float = 0.1
+    gain: float = 0.02
     """Unit `calibrated`: the part of the gap between measured cost and limit that one E-step closes."""
+    aim: float = 0.5
+    """Unit `calibrated`: the part of the limit that training aims at, since costs scatter round where they are held."""
     episode_rate: float = 0.1
     """Unit `calibrated`: how fast the measured cost follows, a finished episode."""
     fit_steps: int = 1
     """M-step: gradient steps on the actor in one update."""
     mean_radius: float = 0.01
     """M-step: KL that the mean may move from the old policy's, nats."""
-    covariance_radius: float = 0.001
+    covariance_radius: float = 0.0005
     """M-step: KL that the covariance may move from the old policy's, nats."""
     alpha_rule: Literal["log", "ascent"] = "log"
     """How the weights of the two KL terms rise: ascent of their logarithms, or the plain ascent of the paper's code."""
@@ -114,6 +116,7 @@ class Config:
             "actor_rate": (self.actor_rate > 0, "a number > 0"),
             "critic_rate": (self.critic_rate > 0, "a number > 0"),
             "gain": (0.0 < self.gain <= 1.0, "a number in (0, 1]"),
+            "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
             "episode_rate": (0.0 < self.episode_rate <= 1.0, "a number in (0, 1]"),
             "samples": (self.samples > 1, "an integer > 1"),
         }
@@ -256,7 +259,8 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         data.step, config.discount, spec.horizon, config.limit_unit, (measured.cost_q, measured.episode_cost)
     )
     if config.limit_unit == "calibrated":  # the gap to the limit is closed bit by bit, for its measure lags
-        limit_now = mean_cost_q + config.gain * (limit_now - mean_cost_q)
+        held_back = (1.0 - config.aim) * limit.discounted(data.step, config.discount, spec.horizon)
+        limit_now = mean_cost_q + config.gain * (limit_now - held_back - mean_cost_q)
     expectation = e_step(state.dual, q, cost_q, config.radius, limit_now, config.multiplier_cap)
 
     # M-step: fit the weighted actions inside trust regions of mean and covariance.
