@@ -247,7 +247,7 @@ def _line(axes, summary: Summary, colour: str, met: np.ndarray) -> None:
     axes.fill_between(summary.x, summary.low, summary.high, color=colour, alpha=0.15, lw=0)
     axes.plot(summary.x, summary.mean, color=colour, lw=1.4, ls=(0, (1, 1.6)))
     solid = np.where(met, summary.mean, np.nan)  # a stretch between two points is feasible if both are
-    axes.plot(summary.x, solid, color=colour, lw=2.4, marker="o", ms=3.2 if len(summary.x) < 60 else 0)
+    axes.plot(summary.x, solid, color=colour, lw=2.4, marker="o", ms=3.2 if len(summary.x) < 60 else 0, clip_on=False)
 
 
 def _dress(figure, top, bottoms, env: str, methods: dict[str, list[Curve]], x_label: str) -> None:
