@@ -22,6 +22,8 @@ from bridle.run import device as devices
 from bridle.run import folder as folders
 from bridle.run.options import Options
 
+GRACE = 9.0
+"""Seconds in which a run that is told to stop saves itself, whatever an environment or an update is doing."""
 EVALUATION_SEED = 1_000_003
 """Added to a run's seed, so that `evaluate` meets other episodes than the evaluations during training."""
 PROBE_STEPS = 20_000
@@ -224,7 +226,7 @@ class Training:
         if self.record is not None:
             folders.create(self.path, self.record)
         run = folders.open_run(self.path)
-        with run.lock(), Stopper() as stopper:
+        with run.lock(), Stopper(grace=GRACE) as stopper:
             try:
                 return self._train(stopper)
             finally:
@@ -280,6 +282,8 @@ class Training:
                     progress = loop.begin(
                         self.algorithm, seed, _networks_of(options.from_run, progress.state, display.say)
                     )
+                if self.start is None:
+                    duties.save(progress)  # so that a run can be resumed from its first moment on
                 progress = loop.train(
                     self.algorithm,
                     collector,

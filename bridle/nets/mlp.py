@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -25,8 +27,7 @@ def flatten_obs(obs: Tree, batch_dims: int):
 
 def obs_size(obs: Tree) -> int:
     """Width of `flatten_obs` for a pytree of `Leaf`."""
-    sizes = [int(jnp.prod(jnp.array(leaf.shape))) if leaf.shape else 1 for leaf in jax.tree.leaves(obs)]
-    return sum(sizes)
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(obs))
 
 
 def _init(key, fan_in: int, shape: tuple[int, ...], scale: float = 1.0):

@@ -12,10 +12,14 @@ _SHOW_CURSOR = "\033[?25h"
 
 
 class Stopper:
-    """`with Stopper() as stopper:` then poll `stopper()`. Outside the main thread, which alone gets signals, a no-op."""
+    """`with Stopper() as stopper:` then poll `stopper()`. Outside the main thread, which alone gets signals, a no-op.
 
-    def __init__(self, signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)):
-        self.signals = signals
+    With `grace`, the process ends that many seconds after the signal even if whoever polls has not come to it.
+    """
+
+    def __init__(self, signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM), grace: float | None = None):
+        self.signals, self.grace = signals, grace
+        self._timer: threading.Timer | None = None
         self.received: int | None = None
         """The signal that came, if one did."""
         self._old: dict[int, object] = {}
@@ -38,13 +42,24 @@ class Stopper:
         for number, handler in self._old.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._old = {}
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _handle(self, number: int, frame) -> None:
         if self.received is None:
             self.received = number
+            if self.grace is not None:
+                self._timer = threading.Timer(self.grace, self._leave, (number, self.grace))
+                self._timer.daemon = True
+                self._timer.start()
             return
+        self._leave(number)
+
+    def _leave(self, number: int, waited: float | None = None) -> None:
         if sys.stdout is not None and sys.stdout.isatty():
-            os.write(
-                sys.stdout.fileno(), _SHOW_CURSOR.encode()
-            )  # a live display hides it; print may be in the middle of a call
+            # A live display hides it; print may be in the middle of a call.
+            os.write(sys.stdout.fileno(), _SHOW_CURSOR.encode())
+        if waited is not None:
+            text = f"bridle: not done with stopping after {waited:g} s: the last checkpoint stands; resume goes on from it"
+            os.write(2, f"{text}\n".encode())
         os._exit(128 + number)
