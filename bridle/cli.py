@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -12,21 +11,17 @@ from typing import Any, NamedTuple
 
 import bridle
 from bridle import envs, flags
-from bridle.algorithms import ALGORITHMS, check
+from bridle.algorithms import ALGORITHMS
 from bridle.algorithms import preset as preset_of
 from bridle.flags import Flag
+from bridle.settings import TRAIN_FLAGS, config_flags, option_flags, options_of, train_settings
 
-HERE = Path(__file__).parent
+GRACE = 9.0
+"""Seconds in which a run that is told to stop saves itself, whatever an environment or an update is doing."""
 WORDS = {
     "env": "--env SafetyBallCircle-v0",
     "run": "runs/SafetyCarCircle-v0/cvpo/seed-0-20260101-120000",
 }
-TRAIN_FLAGS = [
-    Flag(
-        "preset", str | None, None, "Published settings by name (`bridle list presets`); flags and files win over it."
-    ),
-    Flag("config", str | None, None, "A TOML file of flags, or the config.json of a run; flags win over it."),
-]
 EVAL_FLAGS = [
     Flag("episodes", int, 20, "Episodes, on environments and seeds of their own."),
     Flag("video", bool, False, "Leave a video of the first episode in the run's videos/."),
@@ -56,13 +51,13 @@ class Command(NamedTuple):
 def main(words: list[str] | None = None) -> int:
     """Do what the command line says; the exit code: 0, 1 for a failure, 2 for a wrong name or value, 128 + a signal."""
     words = sys.argv[1:] if words is None else list(words)
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(overview())
-        return 0
-    if words[0] in ("--version", "-V"):
-        print(f"bridle {bridle.__version__}")
-        return 0
     try:
+        if not words or words[0] in ("-h", "--help", "help"):
+            print(overview())
+            return 0
+        if words[0] in ("--version", "-V"):
+            print(f"bridle {bridle.__version__}")
+            return 0
         return _dispatch(words[0], words[1:])
     except KeyboardInterrupt:
         return 130
@@ -110,24 +105,11 @@ def failed(error: BaseException) -> int:
 def train(words: list[str]) -> int:
     """bridle train ALGO ..."""
     name, told = train_settings(words)
-    options = _options(name, told)
+    options = options_of(name, told)
     _compute_on(options.device)
     from bridle import api
 
     return _go(api.prepare(name, **told))
-
-
-def _options(name: str, told: dict[str, Any]):
-    """The options of a run, checked; `api` puts them together again."""
-    from bridle.run.folder import from_json, open_run
-    from bridle.run.options import Options
-
-    known = {flag.name for flag in option_flags()}
-    values = {**(preset_of(told["preset"], name).options if told["preset"] else {}), **told}
-    options = from_json(Options, {k: v for k, v in values.items() if k in known})
-    if options.from_run is not None:
-        open_run(options.from_run)
-    return options
 
 
 def _compute_on(device: str) -> None:
@@ -138,7 +120,7 @@ def _compute_on(device: str) -> None:
 
 def _go(training) -> int:
     try:
-        return training.go().exit_code
+        return training.go(GRACE).exit_code
     except FileExistsError as error:
         return wrong(error)
     except Exception as error:  # noqa: BLE001 (whatever an environment raises: the traceback lies in log.txt)
@@ -149,76 +131,6 @@ def _go(training) -> int:
         if (training.path / "log.txt").exists():
             print(f"bridle: the traceback lies in {training.path / 'log.txt'}", file=sys.stderr)
         return 1
-
-
-def train_settings(words: list[str]) -> tuple[str, dict[str, Any]]:
-    """The algorithm and what is said of it: flags over the file over the preset. Loads no JAX."""
-    name, words = algorithm_of(words)
-    fields = [*option_flags(), *config_flags(name)]
-    told = flags.parse([*TRAIN_FLAGS, *fields], words)
-    preset, file = told.pop("preset", None), told.pop("config", None)
-    recorded = from_file(Path(file), name, fields) if file is not None else {}
-    preset = preset or recorded.pop("preset", None)
-    recorded.pop("preset", None)
-    if preset is not None:
-        preset_of(preset, name)
-    told = {**recorded, **told}
-    if "env" in told:
-        envs.check(told["env"])
-    envs.parse_args(told.get("env_args") or ())
-    return name, {**told, "preset": preset}
-
-
-def algorithm_of(words: list[str]) -> tuple[str, list[str]]:
-    """The algorithm's name and the other words."""
-    words = [{"--from": "--from-run"}.get(word, word.replace("--from=", "--from-run=", 1)) for word in words]
-    if not words or words[0].startswith("-"):
-        raise ValueError(
-            f"train which algorithm? There are {', '.join(ALGORITHMS)}: bridle train {next(iter(ALGORITHMS))} ..."
-        )
-    return check(words[0]), words[1:]
-
-
-def option_flags() -> list[Flag]:
-    """The flags of every run."""
-    return flags.read(HERE / "run" / "options.py", "Options")
-
-
-def config_flags(name: str) -> list[Flag]:
-    """The flags of an algorithm, from the source of its Config."""
-    module, _, kind = ALGORITHMS[name][0].partition(":")
-    return flags.read(HERE.parent.joinpath(*module.split(".")).with_suffix(".py"), kind)
-
-
-def from_file(path: Path, name: str, fields: list[Flag]) -> dict[str, Any]:
-    """A TOML file (flags, or tables `options` and `config` of them), or a run's config.json, as settings."""
-    if path.is_dir():
-        path = path / "config.json"
-    if path.suffix == ".json":
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise FileNotFoundError(f"no file {path}") from error
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid JSON: {error}") from error
-        options = {k: v for k, v in data.get("options", {}).items() if k not in ("run", "from_run")}
-        data = {"algorithm": data.get("algorithm", name), **options, **data.get("config", {})}
-    else:
-        from bridle.run.folder import from_toml
-
-        data = from_toml(path)
-        data = (
-            {k: v for k, v in data.items() if not isinstance(v, dict)}
-            | data.get("options", {})
-            | data.get("config", {})
-        )
-    if (other := data.pop("algorithm", name)) != name:
-        raise ValueError(f"{path} is of algorithm {other!r}, not of {name!r}")
-    known = [flag.name for flag in fields] + ["preset"]
-    for key in data:
-        if key.replace("-", "_") not in known:
-            raise ValueError(f"{path}: no key {key!r}{flags.nearest(key, known)}")
-    return {key.replace("-", "_"): value for key, value in data.items()}
 
 
 def train_help(words: list[str]) -> str:

@@ -60,6 +60,8 @@ class Stopper:
             # A live display hides it; print may be in the middle of a call.
             os.write(sys.stdout.fileno(), _SHOW_CURSOR.encode())
         if waited is not None:
-            text = f"bridle: not done with stopping after {waited:g} s: the last checkpoint stands; resume goes on from it"
+            text = (
+                f"bridle: not done with stopping after {waited:g} s: the last checkpoint stands; resume goes on from it"
+            )
             os.write(2, f"{text}\n".encode())
         os._exit(128 + number)

@@ -62,5 +62,13 @@ class Tally:
 
 
 def cost_names(group: str, count: int) -> list[str]:
-    """`group/cost`, `group/cost_1` ...: the metric of each constraint."""
-    return [f"{group}/cost" + (f"_{i}" if i else "") for i in range(count)]
+    """`group/cost`, `group/cost_1` ...: the metric of each constraint; without a group `cost`, `cost_1` ..."""
+    slash = "/" if group else ""
+    return [f"{group}{slash}cost" + (f"_{i}" if i else "") for i in range(count)]
+
+
+def columns(costs: int) -> list[str]:
+    """The columns of `metrics.csv` that every run has, in order; those of updates follow as they come."""
+    episode = ["episode/return", *cost_names("episode", costs), "episode/length"]
+    evaluation = ["eval/return", "eval/return_std", *cost_names("eval", costs), "eval/length", "eval/feasible"]
+    return [*episode, *evaluation, "time/steps_per_s", "time/updates_per_s", "time/seconds"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,9 +38,12 @@ class Video:
             import imageio_ffmpeg  # noqa: F401 (imageio finds it by itself)
         except ImportError:
             return self._save_gif(path.with_suffix(".gif"))
-        with imageio.get_writer(path.with_suffix(".mp4"), fps=self.fps, macro_block_size=2, quality=8) as writer:
-            for frame in self.frames:
-                writer.append_data(frame)
+        with warnings.catch_warnings():
+            # JAX warns of every fork; this one is ffmpeg, which is replaced at once and shares no lock with us.
+            warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
+            with imageio.get_writer(path.with_suffix(".mp4"), fps=self.fps, macro_block_size=2, quality=8) as writer:
+                for frame in self.frames:
+                    writer.append_data(frame)
         return path.with_suffix(".mp4")
 
     def _save_gif(self, path: Path) -> Path:

@@ -1,0 +1,110 @@
+"""What a run is asked to do: by a caller, as names and settings, or by the folder that it left."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from pathlib import Path
+from typing import Any
+
+from bridle import envs
+from bridle.run import folder as folders
+from bridle.run.options import Options
+
+
+def resolve(config: Any, env: Any, preset: str | None, settings: dict):
+    """(algorithm's name, options, environment object or None, function that makes the config); loads no JAX."""
+    named = isinstance(config, str)
+    known = importlib.import_module("bridle.algorithms")  # by name: api stands beside algorithms, not above them
+    name = known.check(config) if named else _name_of(config)
+    if preset is not None and not named:
+        raise ValueError("a preset sets an algorithm's config: pass its name instead of a config")
+    chosen = known.preset(preset, name) if preset is not None else None
+    fields = [field.name for field in dataclasses.fields(Options)]
+    rest = {k: v for k, v in settings.items() if k not in fields}
+    if rest and not named:
+        raise ValueError(f"no option {next(iter(rest))!r}{envs.nearest(next(iter(rest)), fields)}")
+    told = None if env is None or isinstance(env, str) else env
+    settings = {**({"env": env} if isinstance(env, str) else {}), **settings}
+    asked = {**_fitting(chosen.options, settings, told), **settings} if chosen else settings
+    options = {k: v for k, v in asked.items() if k in fields}
+    for field in ("cost_limit", "cost_limit_start"):
+        if isinstance(options.get(field), int | float):
+            options[field] = (options[field],)
+    options = folders.from_json(Options, options)
+    envs.parse_args(options.env_args)
+    if told is None:
+        envs.check(options.env)
+
+    def build():
+        if not named:
+            return config
+        return folders.from_json(known.config_class(name), {**(chosen.config if chosen else {}), **rest})
+
+    return name, options, told, build
+
+
+def _fitting(options: dict, settings: dict, told: Any) -> dict:
+    """A preset's options; the arguments of its environment only for one of the same suite."""
+    env = settings.get("env", options.get("env")) if told is None else None
+    tasks = envs.tasks()
+    same = env is not None and not env.startswith("toy/") and env.removeprefix("bridle/") in tasks
+    return {k: v for k, v in options.items() if k != "env_args" or same}
+
+
+def _name_of(config: Any) -> str:
+    if not callable(getattr(config, "build", None)) or not dataclasses.is_dataclass(config) or isinstance(config, type):
+        raise ValueError(
+            f"config = {config!r}; allowed: an algorithm's name, or a dataclass value with build(spec, limit)"
+        )
+    module = type(config).__module__
+    if module.startswith("bridle.algorithms."):
+        return module.rpartition(".")[2]
+    return f"{module}:{type(config).__qualname__}"
+
+
+def recorded_options(found: folders.RunFolder) -> Options:
+    return folders.from_json(Options, found.config["options"])
+
+
+def recorded_config(found: folders.RunFolder, config: Any) -> Any:
+    """The run's config; a class is imported by path inside `bridle.algorithms` alone."""
+    path = found.config["class"]
+    if config is not None:
+        own = f"{type(config).__module__}:{type(config).__qualname__}"
+        if own != path:
+            raise ValueError(f"config is a {own}, but {found.path} was trained with a {path}")
+        return folders.from_json(type(config), found.config["config"])
+    module, _, name = path.partition(":")
+    if not module.startswith("bridle.algorithms."):
+        raise ValueError(
+            f"{found.path} was trained with {path}, which is code of yours: pass an instance of it as config=..., in Python"
+        )
+    return folders.from_json(getattr(importlib.import_module(module), name), found.config["config"])
+
+
+def recorded_env(found: folders.RunFolder, env: Any) -> Any:
+    """The run's environment. A folder that someone sent may name any code, so what it names is only imported from the
+    working directory; otherwise the caller names it again."""
+    if env is not None:
+        return env
+    if found.config.get("env_object"):
+        raise ValueError(
+            f"{found.path} was trained on an object, {found.config['env_object']}: pass it, or a callable that makes it, "
+            f"as env=... (on the command line --env module:callable)"
+        )
+    name, cost_fn = found.config["options"]["env"], found.config["options"].get("cost_fn")
+    for path in filter(None, [name, cost_fn]):
+        if ":" in path and not _is_near(path.partition(":")[0]):
+            raise ValueError(
+                f"{found.path} names code outside of the working directory, {path}: go to where it lies, or name the "
+                f"environment again: --env {name}"
+            )
+    return name
+
+
+def _is_near(module: str) -> bool:
+    """Does this module's file lie in the working directory?"""
+    here = Path.cwd()
+    places = [here.joinpath(*module.split(".")), here.joinpath(*module.split(".")).with_suffix(".py")]
+    return any(place.exists() for place in places)

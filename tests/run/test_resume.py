@@ -1,0 +1,168 @@
+"""A run that is stopped and resumed is the run that never stopped, bit for bit where the world tells its state."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bridle
+from bridle.run import checkpoint, log, train
+from bridle.run.checkpoint import load_arrays
+
+SMALL = {
+    "hidden": (16,),
+    "batch": 32,
+    "every": 64,
+    "times": 2,
+    "warmup": 100,
+    "memory": 1_200,  # the ring goes round
+    "samples": 4,
+    "num_envs": 4,
+    "eval_every": 500,
+    "eval_episodes": 3,
+    "log_every": 300,
+    "checkpoint_every": 700,
+    "cost_limit": 3.0,
+}
+TOYS = ["toy/Corridor-v0", "SafetyBallCircle-v0", "SafetyCarCircle-v0"]
+
+
+def rows_of(path: Path) -> dict[str, np.ndarray]:
+    """metrics.csv without what depends on the clock."""
+    return {name: x for name, x in log.read(path / "metrics.csv").items() if not name.startswith("time/")}
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """The same rows, learner, actor, open episodes and replay, to the last bit."""
+    mine, theirs = rows_of(one), rows_of(other)
+    assert set(mine) == set(theirs)
+    for name in mine:
+        np.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
+    assert len(set(mine["step"])) == len(mine["step"])
+    arrays, facts = load_arrays(one)
+    others, other_facts = load_arrays(other)
+    assert set(arrays) == set(others)
+    for name in arrays:
+        assert arrays[name].tobytes() == others[name].tobytes(), name
+    assert {k: v for k, v in facts.items() if k != "seconds"} == {
+        k: v for k, v in other_facts.items() if k != "seconds"
+    }
+    loaded, expected = (checkpoint.load(path, None).rows for path in (one, other))
+    for name, column in loaded.whole.items():
+        assert column.tobytes() == expected.whole[name].tobytes(), name
+    assert replay(loaded) == replay(expected)
+
+
+def replay(rows) -> dict[str, bytes]:
+    """Every column of the rows that a checkpoint holds."""
+    chunks = list(rows.chunks)
+    return {name: b"".join(x[name].tobytes() for *_, x in chunks) for name in chunks[0][2]}
+
+
+@pytest.mark.parametrize("env", TOYS)
+@pytest.mark.parametrize("stop", [1_024, 777])  # on the grid of blocks, and in the middle of everything
+def test_training_to_2n_is_training_to_n_and_resuming(tmp_path, env, stop):
+    whole = bridle.train("cvpo", env, steps=2_048, run=str(tmp_path / "whole"), **SMALL)
+    first = bridle.train("cvpo", env, steps=stop, run=str(tmp_path / "parts"), **SMALL)
+    last = bridle.resume(first.run, steps=2_048)
+    assert first.step == -(-stop // 4) * 4
+    assert (last.step, last.returns, last.cost) == (whole.step, whole.returns, whole.cost)
+    assert_same(whole.run, last.run)
+
+
+def test_a_closing_evaluation_is_taken_back_where_only_the_row_was_due(tmp_path):
+    settings = {**SMALL, "log_every": 64, "eval_every": 512}
+    whole = bridle.train("cvpo", TOYS[0], steps=1_024, run=str(tmp_path / "whole"), **settings)
+    first = bridle.train("cvpo", TOYS[0], steps=640, run=str(tmp_path / "parts"), **settings)
+    assert np.isfinite(rows_of(first.run)["eval/return"][-1])
+    bridle.resume(first.run, steps=1_024)
+    assert_same(whole.run, first.run)
+    at_640 = rows_of(first.run)["step"] == 640
+    assert np.isnan(rows_of(first.run)["eval/return"][at_640])
+
+
+def test_many_interruptions_leave_no_trace(tmp_path):
+    whole = bridle.train("cvpo", TOYS[0], steps=1_500, run=str(tmp_path / "whole"), **SMALL)
+    bridle.train("cvpo", TOYS[0], steps=10, run=str(tmp_path / "parts"), **SMALL)
+    for steps in (333, 400, 1_023, 1_500):
+        bridle.resume(tmp_path / "parts", steps)
+    assert_same(whole.run, tmp_path / "parts")
+
+
+def test_a_complete_run_is_left_as_it_is(tmp_path, capsys):
+    run = bridle.train("cvpo", TOYS[0], steps=64, run=str(tmp_path / "run"), **SMALL).run
+    before = (run / "metrics.csv").read_text()
+    assert bridle.resume(run).step == 64
+    assert "is complete" in capsys.readouterr().out
+    assert (run / "metrics.csv").read_text() == before
+    with pytest.raises(ValueError, match="steps = 64, but .* stands at step 64"):
+        bridle.resume(run, 64)
+
+
+def test_sigterm_in_mid_run_saves_and_resumes_bit_for_bit(tmp_path):
+    settings = [f"--{k.replace('_', '-')}={v}" for k, v in SMALL.items() if k != "hidden"]
+    base = [sys.executable, "-m", "bridle", "train", "cvpo", "--env", TOYS[0], "--hidden", "16", *settings]
+    parts = tmp_path / "parts"
+    process = subprocess.Popen([*base, "--steps", "1_000_000", "--run", str(parts)], stdout=subprocess.PIPE, text=True)
+    while not (parts / "metrics.csv").exists() or len((parts / "metrics.csv").read_text().splitlines()) < 4:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    out, _ = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 10
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped at step" in out
+    step = checkpoint.steps(parts)[-1]
+    bridle.resume(parts, step + 500)
+    whole = bridle.train("cvpo", TOYS[0], steps=step + 500, run=str(tmp_path / "whole"), **SMALL)
+    assert_same(whole.run, parts)
+
+
+def test_kill_9_loses_only_what_came_after_the_last_checkpoint(tmp_path):
+    code = (
+        "import bridle, json, sys; "
+        "bridle.train('cvpo', 'toy/Corridor-v0', steps=100_000, run=sys.argv[1], **json.loads(sys.argv[2]))"
+    )
+    parts = tmp_path / "parts"
+    words = [sys.executable, "-c", code, str(parts), json.dumps({**SMALL, "checkpoint_every": 400})]
+    process = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    while len(checkpoint.steps(parts)) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    step = checkpoint.steps(parts)[-1]
+    bridle.resume(parts, step + 300)
+    settings = {**SMALL, "checkpoint_every": 400}
+    whole = bridle.train("cvpo", TOYS[0], steps=step + 300, run=str(tmp_path / "whole"), **settings)
+    assert_same(whole.run, parts)
+
+
+def test_a_world_without_state_goes_on_with_fresh_episodes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("bridle.envs.toy.Ring.get_state", lambda self: None)
+    run = bridle.train("cvpo", TOYS[0], steps=510, run=str(tmp_path / "run"), **SMALL).run
+    bridle.resume(run, 1_024)
+    assert "open episodes were dropped" in capsys.readouterr().out
+    rows = checkpoint.load(run, None).rows
+    assert list(rows.whole["cuts"]) == [127]  # the last row before the stop counts as truncated
+    bridle.resume(run, 1_100)
+    assert list(checkpoint.load(run, None).rows.whole["cuts"]) == [127, 255]
+
+
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
+    settings = {**SMALL, "checkpoint_every": 128}
+    run = tmp_path / "run"
+    with pytest.raises(train.Diverged, match="update 'policy' diverged at step .* first bad leaf"):
+        bridle.train("cvpo", TOYS[0], steps=20_000, run=str(run), **settings, critic_rate=1e30)
+    arrays, _ = load_arrays(run)
+    assert all(np.isfinite(x).all() for x in arrays.values() if x.dtype.kind == "f")
+    assert "Diverged" in (run / "log.txt").read_text()

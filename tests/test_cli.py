@@ -1,0 +1,333 @@
+"""The command line: what answers at once, what it says of mistakes, what wins over what."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridle import asked, cli, flags, settings
+from bridle.algorithms import ALGORITHMS, config_class
+from bridle.algorithms.presets import PRESETS
+from bridle.run.folder import from_json
+from bridle.run.options import Options
+
+SMALL = [
+    "--hidden",
+    "16",
+    "--batch",
+    "32",
+    "--every",
+    "64",
+    "--times",
+    "2",
+    "--warmup",
+    "64",
+    "--memory",
+    "1000",
+    "--samples",
+    "4",
+    "--num-envs",
+    "4",
+    "--eval-every",
+    "200",
+    "--eval-episodes",
+    "3",
+    "--log-every",
+    "100",
+    "--checkpoint-every",
+    "500",
+    "--cost-limit",
+    "3",
+]
+ENV = '''
+import gymnasium, numpy as np
+
+class Line(gymnasium.Env):
+    """Walk along a line; far out is worth more and costs."""
+    observation_space = gymnasium.spaces.Box(-10.0, 10.0, (1,))
+    action_space = gymnasium.spaces.Box(-2.0, 2.0, (1,))
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self.x, self.t = self.np_random.uniform(-1, 1), 0
+        return np.array([self.x], np.float32), {}
+
+    def step(self, action):
+        self.x, self.t = float(np.clip(self.x + action[0], -9, 9)), self.t + 1
+        obs, cost = np.array([self.x], np.float32), float(self.x > 1)
+        return obs, self.x, False, self.t >= 10, {"cost": cost} if self.tells else {}
+
+    tells = True
+
+class Mute(Line):
+    tells = False
+
+def cost(obs, action, next_obs):
+    return (next_obs[:, 0] > 1).astype(float)
+'''
+NO_JAX = (
+    "import sys; from bridle.cli import main; code = main(sys.argv[1:]); "
+    "assert 'jax' not in sys.modules and 'numpy' not in sys.modules; sys.exit(code)"
+)
+
+
+def shell(*words, cwd=None, program=("-m", "bridle")):
+    """A bridle process: exit code, stdout, stderr, seconds of CPU (a busy machine does not count)."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    path = os.pathsep.join([str(Path(cli.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(
+        [sys.executable, *program, *words], capture_output=True, text=True, cwd=cwd, env=env, check=False
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return done.returncode, done.stdout, done.stderr, seconds
+
+
+def mistake(capsys, *words):
+    """What stderr says of a command line, which must be refused without a traceback, in two lines at most."""
+    assert cli.main(list(words)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("bridle: ")
+    assert len(said.splitlines()) <= 2
+    return said
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        *(([name, "--help"], 0) for name in cli.COMMANDS),
+        (["train", "cvpo", "--help"], 0),
+        (["list"], 0),
+        (["trian"], 2),
+        (["train", "cvop"], 2),
+        (["train", "cvpo", "--env", "SafetyCarCircel-v0"], 2),
+        (["train", "cvpo", "--preset", "fsrl-bulet"], 2),
+        (["train", "cvpo", "--discuont", "0.9"], 2),
+        (["train", "cvpo", "--cost-limit", "-1"], 2),
+        (["resume", "nowhere"], 2),
+        (["eval", "nowhere", "--episods", "3"], 2),
+    ],
+)
+def test_help_and_errors_about_names_load_neither_jax_nor_numpy(words, code):
+    found, out, err, seconds = shell(*words, program=("-c", NO_JAX))
+    assert found == code, err
+    assert bool(out) == (code == 0)
+    assert "Traceback" not in err
+    assert seconds < 0.6  # 0.06 to 0.15 on an idle machine
+
+
+def test_help_says_what_there_is(capsys):
+    assert cli.main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    assert all(f"  {name} " in overview for name in cli.COMMANDS)
+    for name, command in cli.COMMANDS.items():
+        assert cli.main([name, "--help"]) == 0
+        said = capsys.readouterr().out
+        assert all(example in said for example in command.examples)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_help_of_an_algorithm_lists_every_field_with_its_docstring(name, capsys):
+    assert cli.main(["train", name, "--help"]) == 0
+    said = capsys.readouterr().out
+    for flag in settings.config_flags(name) + settings.option_flags():
+        assert flag.text in said
+        assert flag.doc.split()[0] in said
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_flags_read_from_the_source_are_the_fields_of_the_class(name):
+    kind = config_class(name)
+    told = {flag.name: flag.default for flag in settings.config_flags(name)}
+    assert from_json(kind, told) == kind()
+    assert all(flag.doc for flag in settings.config_flags(name))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_no_field_of_a_config_is_called_like_an_option(name):
+    reserved = {flag.name for flag in [*settings.option_flags(), *settings.TRAIN_FLAGS]}
+    assert not reserved & {flag.name for flag in settings.config_flags(name)}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_fit_their_algorithm_and_the_options(name):
+    preset = PRESETS[name]
+    from_json(config_class(preset.algorithm), preset.config)
+    from_json(Options, preset.options)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("trian", "no command 'trian'; did you mean train?"),
+        ("train", "train which algorithm? There are cvpo"),
+        ("train cvop", "no algorithm 'cvop'; did you mean 'cvpo'?"),
+        (
+            "train cvpo --env SafetyCarCircel-v0",
+            "no environment 'SafetyCarCircel-v0'; did you mean 'SafetyCarCircle-v0'?",
+        ),
+        ("train cvpo --preset fsrl-bulet", "no preset 'fsrl-bulet'; did you mean 'fsrl-bullet'?"),
+        ("train cvpo --discuont 0.9", "no option --discuont; did you mean --discount?"),
+        ("train cvpo --steps many", "--steps many; allowed: an integer"),
+        ("train cvpo --steps 0", "steps = 0; allowed: an integer > 0"),
+        ("train cvpo --steps", "--steps needs a value; allowed: an integer"),
+        ("train cvpo --cost-limit -1", "cost_limit = (-1.0,); allowed: one or more numbers >= 0"),
+        ("train cvpo --num-envs 0", "num_envs = 0; allowed: an integer > 0"),
+        ("train cvpo --discount 1.2", "discount = 1.2; allowed: a number in (0, 1)"),
+        ("train cvpo --head ful", "--head ful; allowed: squashed, diagonal, full; did you mean full?"),
+        ("train cvpo --alpha-rates 1", "--alpha-rates 1; allowed: 2 numbers"),
+        ("train cvpo --env-args horizon", "environment argument 'horizon'; allowed: name=value"),
+        ("train cvpo --env-args dialekt=cvpo", "did you mean 'dialect'?"),
+        ("train cvpo --horizon 7", "horizon = 7, but SafetyCarCircle-v0 has episodes of 300 steps"),
+        ("train cvpo --env toy/Corridor-v0 --cost-limit 1 2", "allowed: one number, or 1, one for each constraint"),
+        (
+            "train cvpo --cost-limit-schedule linear",
+            "cost_limit_schedule = 'linear'; allowed: linear or exponential with",
+        ),
+        ("train cvpo --env toy/Discrete-v0", "cvpo takes continuous actions"),
+        ("train cvpo 7", "'7' belongs to no option"),
+        ("resume", "resume which run?"),
+        ("resume nowhere", "nowhere is no run folder: nothing lies there"),
+        ("eval . --episodes 0", "--episodes 0; allowed: an integer > 0"),
+        ("list algoritms", "did you mean algorithms?"),
+    ],
+)
+def test_mistakes_are_told_with_what_is_allowed(words, said, capsys):
+    assert said in mistake(capsys, *words.split())
+
+
+def test_mistakes_in_files_are_told(tmp_path, capsys):
+    file = tmp_path / "settings.toml"
+    file.write_text("discuont = 0.9")
+    assert "no key 'discuont'; did you mean discount?" in mistake(capsys, "train", "cvpo", "--config", str(file))
+    file.write_text("discount = ")
+    assert "is not valid TOML" in mistake(capsys, "train", "cvpo", "--config", str(file))
+    file.write_text("algorithm = 'sac'")
+    assert "is of algorithm 'sac', not of 'cvpo'" in mistake(capsys, "train", "cvpo", "--config", str(file))
+    (tmp_path / "setting.toml").unlink(missing_ok=True)
+    absent = str(tmp_path / "setting.toml")
+    assert "did you mean 'settings.toml'?" in mistake(capsys, "train", "cvpo", "--config", absent)
+
+
+def test_a_folder_that_holds_something_is_not_trained_into(tmp_path, capsys):
+    (tmp_path / "precious.txt").write_text("mine")
+    said = mistake(capsys, "train", "cvpo", "--env", "toy/Corridor-v0", "--run", str(tmp_path))
+    assert "nothing saved is ever overwritten" in said
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text("num-envs = 3\nsamples = 5\n[config]\nbatch = 7\n[options]\nseed = 9\n")
+    words = ["cvpo", "--preset", "fsrl-bullet", "--config", str(file), "--batch", "11"]
+    name, told = settings.train_settings(words)
+    preset = PRESETS["fsrl-bullet"]
+
+    name, options, _, build = asked.resolve(name, None, told.pop("preset"), told)
+    config = build()
+    assert (options.num_envs, options.seed, options.steps) == (3, 9, preset.options["steps"])
+    assert (config.samples, config.batch, config.discount) == (5, 11, preset.config["discount"])
+    assert config.target_rate == preset.config["target_rate"]
+
+
+def test_a_presets_environment_arguments_stay_with_its_suite():
+
+    assert asked.resolve("cvpo", "SafetyBallRun-v0", "icml22-circle", {})[1].env_args == ("dialect=cvpo",)
+    assert asked.resolve("cvpo", "toy/Corridor-v0", "icml22-circle", {})[1].env_args == ()
+    assert asked.resolve("cvpo", None, "icml22-circle", {})[1].env == "SafetyCarCircle-v0"
+
+
+def test_values_of_every_kind_are_read():
+    kinds = [
+        flags.Flag("whole", int, 0, ""),
+        flags.Flag("switch", bool, True, ""),
+        flags.Flag("maybe", float | None, None, ""),
+        flags.Flag("several", tuple[str, ...], (), ""),
+        flags.Flag("pair", tuple[float, float], (0.0, 0.0), ""),
+    ]
+    words = [
+        "--whole",
+        "1e6",
+        "--no-switch",
+        "--maybe",
+        "None",
+        "--several",
+        "a=1",
+        "b",
+        "--several=c",
+        "--pair",
+        "-1",
+        "2_0",
+    ]
+    told = {"whole": 10**6, "switch": False, "maybe": None, "several": ("a=1", "b", "c"), "pair": (-1.0, 20.0)}
+    assert flags.parse(kinds, words) == told
+    with pytest.raises(ValueError, match="--whole 1.5e0; allowed: an integer"):
+        flags.parse(kinds, ["--whole", "1.5e0"])
+
+
+def test_train_resume_and_evaluate_an_env_of_ones_own_by_path(tmp_path):
+    (tmp_path / "my_envs.py").write_text(ENV)
+    run = tmp_path / "run"
+    code, out, err, _ = shell(
+        *["train", "cvpo", "--env", "my_envs:Line", "--steps", "200", "--run", str(run), *SMALL], cwd=tmp_path
+    )
+    assert code == 0, err
+    assert "horizon   10 steps, measured" in out
+    assert "cost limit 3 an episode =" in out
+    assert (run / "metrics.csv").exists()
+    assert json.loads((run / "config.json").read_text())["spec"]["horizon"] == 10
+    code, out, err, _ = shell("resume", str(run), "--steps", "300", cwd=tmp_path)
+    assert code == 0, err
+    assert "open episodes were dropped" in out
+    code, out, err, _ = shell("eval", str(run), "--episodes", "3", "--video", "--best", cwd=tmp_path)
+    assert code == 0, err
+    assert "feasible  " in out
+    assert "no video: no picture could be drawn" in out  # Line has no render
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    code, out, err, _ = shell("eval", str(run), cwd=elsewhere)
+    assert code == 2
+    assert "names code outside of the working directory" in err
+
+
+def test_an_env_without_cost_names_the_three_ways(tmp_path, capsys, monkeypatch):
+    (tmp_path / "mute_envs.py").write_text(ENV)
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "cvpo", "--env", "mute_envs:Mute", *SMALL, "--steps", "64", "--run", str(tmp_path / "run")]
+    said = mistake(capsys, *words)
+    assert all(way in said for way in ("tells no cost", "info['cost']", "six values", "--cost-fn"))
+    assert not (tmp_path / "run").exists()
+    assert cli.main([*words, "--cost-fn", "mute_envs:cost"]) == 0
+
+
+def test_a_failure_inside_a_run_is_exit_1_and_its_traceback_lies_in_the_log(tmp_path, capsys, monkeypatch):
+    (tmp_path / "bad_envs.py").write_text(
+        ENV + "class Bad(Line):\n    def step(self, action):\n        obs, reward, *rest = super().step(action)\n"
+        "        self.steps = getattr(self, 'steps', 0) + 1\n"
+        "        return obs, float('nan') if self.steps > 60 else reward, *rest\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    words = ["train", "cvpo", "--env", "bad_envs:Bad", *SMALL, "--steps", "900", "--horizon", "10", "--run", str(run)]
+    assert cli.main(words) == 1
+    said = capsys.readouterr().err
+    assert "environment 'bad_envs:Bad', copy" in said
+    assert "reward[0] is nan" in said
+    assert "Traceback" not in said
+    assert "Traceback" in (run / "log.txt").read_text()
+
+
+def test_eval_leaves_a_video(tmp_path, capsys):
+    run = tmp_path / "run"
+    words = ["--env", "toy/Corridor-v0", *SMALL, "--steps", "64", "--run", str(run)]
+    assert cli.main(["train", "cvpo", *words]) == 0
+    assert cli.main(["eval", str(run), "--episodes", "2", "--video"]) == 0
+    assert "video     " in capsys.readouterr().out
+    (film,) = (run / "videos").iterdir()
+    assert film.stat().st_size > 0
