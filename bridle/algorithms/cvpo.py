@@ -66,7 +66,7 @@ class Config:
     """Greatest multiplier, reward a unit of discounted cost."""
     limit_unit: Literal["calibrated", "infinite", "horizon"] = "calibrated"
     """How the limit of an episode becomes a limit for the critic (see `CostLimit.discounted`)."""
-    gain: float = 0.02
+    gain: float = 0.05
     """Unit `calibrated`: the part of the gap between measured cost and limit that one E-step closes."""
     aim: float = 0.5
     """Unit `calibrated`: the part of the limit that training aims at, since costs scatter round where they are held."""
@@ -74,9 +74,9 @@ class Config:
     """Unit `calibrated`: how fast the measured cost follows, a finished episode."""
     fit_steps: int = 1
     """M-step: gradient steps on the actor in one update."""
-    mean_radius: float = 0.01
+    mean_radius: float = 0.02
     """M-step: KL that the mean may move from the old policy's, nats."""
-    covariance_radius: float = 0.0005
+    covariance_radius: float = 0.001
     """M-step: KL that the covariance may move from the old policy's, nats."""
     alpha_rule: Literal["log", "ascent"] = "log"
     """How the weights of the two KL terms rise: ascent of their logarithms, or the plain ascent of the paper's code."""
@@ -88,7 +88,9 @@ class Config:
     """Weight of the fit against the KL terms; the paper's code divides it by the number of samples."""
     old_policy: Literal["ema", "copy"] = "ema"
     """The old policy follows the actor slowly, or is copied from it at the end of each block."""
-    old_rate: float = 0.01
+    acts: Literal["old", "new"] = "old"
+    """Which policy acts and is evaluated: the old one, an average that stays near its limit, or the newest one (paper)."""
+    old_rate: float = 0.005
     """How fast it follows, an update."""
     target_rate: float = 0.005
     """polyak: how fast the target critics follow, an update."""
@@ -143,7 +145,7 @@ class Config:
         in_critic = limit.discounted(0, self.discount, spec.horizon, self.limit_unit)
         return Algorithm(
             init=partial(init, **bound),
-            actor=lambda state: state.actor,
+            actor=lambda state: state.old_actor if self.acts == "old" else state.actor,
             begin=lambda num_envs: (),
             act=act,
             updates=(policy, measure) if self.limit_unit == "calibrated" else (policy,),
