@@ -43,6 +43,7 @@ ICML22 = {
     "fit_scale": "1/samples",
     "old_policy": "ema",
     "old_rate": 0.005,
+    "acts": "new",
     "target_rate": 0.005,
     "e_step_critics": "target",
     "max_grad_norm": 0.01,
@@ -131,6 +132,7 @@ PRESETS: dict[str, Preset] = {
             "alpha_caps": (0.5, 0.5),
             "fit_scale": "1/samples",
             "old_policy": "copy",
+            "acts": "new",
             "target_rate": 0.05,
             "e_step_critics": "online",
             "actor_rate": 5e-4,
@@ -147,5 +149,12 @@ PRESETS: dict[str, Preset] = {
         "FSRL's E-step takes one Adam step on its dual and, by an in-place subtraction, counts the multiplier twice; its "
         "alphas start at 0 with a fresh Adam (0.1) at each collect, where ours rise by a plain ascent of about that step; its "
         "weights are orthogonal; the number of steps between updates is that of CarCircle",
+    ),
+    "demo": Preset(
+        "cvpo",
+        {"aim": 0.2},
+        {"env": "SafetyCarCircle-v0", "cost_limit": (10.0,), "steps": 450_000, "checkpoint_every": 75_000},
+        "our default, cut short and kept well under the limit: what `make demo` trains in a few minutes",
+        "nothing was published",
     ),
 }
