@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from bridle.core.algorithm import Algorithm, Batch, Finished, Sequences, Update
-from bridle.core.types import Continuous, CostLimit, Drawn, Spec
+from bridle.core.types import Continuous, CostLimit, Drawn, Spec, Transition
 from bridle.maths import gaussian
 from bridle.nets.mlp import QEnsemble, flatten_obs, obs_size
 from bridle.parts.constraints.variational import Dual, e_step, initial_dual
@@ -154,7 +154,9 @@ class Config:
             about=(
                 f"cost limit {_numbers(limit.limit)} an episode = {_numbers(in_critic)} in the critic "
                 f"(discount {self.discount}, horizon {spec.horizon}, unit '{self.limit_unit}'"
-                + (" at the start)" if self.limit_unit == "calibrated" else ")"),
+                + (
+                    f" at the start; training aims at {self.aim:.0%} of it)" if self.limit_unit == "calibrated" else ")"
+                ),
             ),
         )
 
@@ -224,29 +226,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     rows = data.rows if config.n_step > 1 else jax.tree.map(lambda leaf: leaf[:, None], data.rows)
     k_next, k_sample = jax.random.split(key)
     obs = flatten_obs(jax.tree.map(lambda leaf: leaf[:, 0], rows.obs), 1)
-    _, critic_tx = optimisers(config)
-
-    # Critics: TD targets at an action of the current policy.
-    next_obs = flatten_obs(last_row(rows), 1)
-    next_action = state.actor.act(next_obs, k_next, True)
-    targets = td_targets(
-        rows,
-        reward_value(state.target_critic(next_obs, next_action)),
-        cost_value(state.target_cost_critic(next_obs, next_action)),
-        config.discount,
-        config.discount,
-        config.cost_after_death == "masked",
-    )
-
-    def critic_loss(critics):
-        q, cost_q = (critic(obs, rows.action[:, 0]) for critic in critics)
-        losses = squared_error(q, targets[0][:, None]), squared_error(cost_q, targets[1])
-        return sum(losses), losses
-
-    critics = (state.critic, state.cost_critic)
-    grads, (loss_q, loss_cost) = jax.grad(critic_loss, has_aux=True)(critics)
-    steps, critic_opt = critic_tx.update(grads, state.critic_opt)
-    critic, cost_critic = optax.apply_updates(critics, steps)
+    critic, cost_critic, critic_opt, critic_metrics = fit_critics(state, rows, obs, k_next, config)
 
     # E-step: weigh actions of the old policy.
     old = state.old_actor(obs)
@@ -256,13 +236,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     q = reward_value((state.target_critic if target else critic)(obs, action))
     cost_q = cost_value((state.target_cost_critic if target else cost_critic)(obs, action))
     mean_cost_q = cost_q.mean((0, 1))
-    measured = state.measured
-    limit_now = limit.discounted(
-        data.step, config.discount, spec.horizon, config.limit_unit, (measured.cost_q, measured.episode_cost)
-    )
-    if config.limit_unit == "calibrated":  # the gap to the limit is closed bit by bit, for its measure lags
-        held_back = (1.0 - config.aim) * limit.discounted(data.step, config.discount, spec.horizon)
-        limit_now = mean_cost_q + config.gain * (limit_now - held_back - mean_cost_q)
+    limit_now = critic_limit(state.measured, mean_cost_q, data.step, config, spec, limit)
     expectation = e_step(state.dual, q, cost_q, config.radius, limit_now, config.multiplier_cap)
 
     # M-step: fit the weighted actions inside trust regions of mean and covariance.
@@ -272,6 +246,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     (actor, actor_opt, alpha), fit_metrics = jax.lax.scan(fit, learner, length=config.fit_steps)
 
     updates = state.updates + 1
+    measured = state.measured
     if config.old_policy == "ema":
         old_actor = polyak(state.old_actor, actor, config.old_rate)
     else:
@@ -292,8 +267,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         updates=updates,
     )
     metrics = {
-        "critic_loss": loss_q,
-        "cost_critic_loss": loss_cost,
+        **critic_metrics,
         "q": q.mean(),
         "eta": expectation.dual.eta,
         "feasible": expectation.feasible.astype(jnp.float32),
@@ -307,6 +281,44 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         **{name: value[-1] for name, value in fit_metrics.items()},
     }
     return new_state, metrics, {}
+
+
+def fit_critics(state: State, rows: Transition, obs, key, config: Config):
+    """One step of both critics to TD targets at an action of the current policy: critics, optimiser, metrics."""
+    next_obs = flatten_obs(last_row(rows), 1)
+    next_action = state.actor.act(next_obs, key, True)
+    target, cost_target = td_targets(
+        rows,
+        reward_value(state.target_critic(next_obs, next_action)),
+        cost_value(state.target_cost_critic(next_obs, next_action)),
+        config.discount,
+        config.discount,
+        config.cost_after_death == "masked",
+    )
+
+    def loss(critics):
+        q, cost_q = (critic(obs, rows.action[:, 0]) for critic in critics)
+        losses = squared_error(q, target[:, None]), squared_error(cost_q, cost_target)
+        return sum(losses), losses
+
+    critics = (state.critic, state.cost_critic)
+    grads, (loss_q, loss_cost) = jax.grad(loss, has_aux=True)(critics)
+    steps, critic_opt = optimisers(config)[1].update(grads, state.critic_opt)
+    return *optax.apply_updates(critics, steps), critic_opt, {"critic_loss": loss_q, "cost_critic_loss": loss_cost}
+
+
+def critic_limit(measured: Measured, mean_cost_q, step, config: Config, spec: Spec, limit: CostLimit):
+    """The limit that this E-step keeps, in the critic's unit: [C].
+
+    Under the unit `calibrated` the gap between what episodes cost and what training aims at is closed bit by bit, since
+    its measure lags an episode behind: the old policy's own cost plus `gain` times the gap.
+    """
+    known = measured.cost_q, measured.episode_cost
+    whole = limit.discounted(step, config.discount, spec.horizon, config.limit_unit, known)
+    if config.limit_unit != "calibrated":
+        return whole
+    held_back = (1.0 - config.aim) * limit.discounted(step, config.discount, spec.horizon)
+    return mean_cost_q + config.gain * (whole - held_back - mean_cost_q)
 
 
 def fit_actor(learner, _, *, obs, old, fitted, config: Config):

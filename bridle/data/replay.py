@@ -18,7 +18,9 @@ REMEMBERED_EPISODES = 1024
 class Ring:
     """The last `capacity` rows of N envs, a row being one step of each. Draws are NumPy arrays with static shapes."""
 
-    def __init__(self, spec: Spec, memory: int, extras: dict[str, np.ndarray], columns: tuple[tuple[str, float], ...] = ()):
+    def __init__(
+        self, spec: Spec, memory: int, extras: dict[str, np.ndarray], columns: tuple[tuple[str, float], ...] = ()
+    ):
         """`memory` env steps summed over all copies; `extras` are examples [N ...] of what the policy notes;
         `columns` names float columns that updates write back, and what a fresh row holds."""
         self.num_envs = n = spec.num_envs

@@ -57,7 +57,9 @@ def log_prob(dist: Gaussian, x: Float[Array, "*shape A"]) -> Float[Array, " *sha
     """Log-density at x [... A]: [...]."""
     white = solve_lower(dist.scale, x - dist.mean) if dist.full else (x - dist.mean) / dist.scale
     size = x.shape[-1]
-    return -0.5 * (white**2).sum(-1) - jnp.log(diagonal(dist.scale, dist.full)).sum(-1) - 0.5 * size * jnp.log(2 * jnp.pi)
+    return (
+        -0.5 * (white**2).sum(-1) - jnp.log(diagonal(dist.scale, dist.full)).sum(-1) - 0.5 * size * jnp.log(2 * jnp.pi)
+    )
 
 
 def weighted_moments(
@@ -73,9 +75,7 @@ def weighted_moments(
     return mean, second
 
 
-def mean_energy(
-    apart: Float[Array, "*batch A"], scale: Float[Array, "... A"], full: bool
-) -> Float[Array, " *batch"]:
+def mean_energy(apart: Float[Array, "*batch A"], scale: Float[Array, "... A"], full: bool) -> Float[Array, " *batch"]:
     """1/2 apart^T Sigma^-1 apart for apart [... A]: KL between equal covariances whose means differ by `apart`."""
     white = solve_lower(scale, apart) if full else apart / scale
     return 0.5 * (white**2).sum(-1)

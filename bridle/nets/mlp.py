@@ -76,9 +76,7 @@ class QEnsemble(eqx.Module):
         first = _init(k_first, obs + action, (members, obs + action, hidden[0]))
         self.from_obs, self.from_action = first[:, :obs], first[:, obs:]
         sizes = (*hidden, out)
-        self.weights = tuple(
-            _init(k, i, (members, i, o)) for k, i, o in zip(keys, sizes[:-1], sizes[1:], strict=True)
-        )
+        self.weights = tuple(_init(k, i, (members, i, o)) for k, i, o in zip(keys, sizes[:-1], sizes[1:], strict=True))
         self.biases = tuple(jnp.zeros((members, o)) for o in sizes)
         self.activation = activation
 

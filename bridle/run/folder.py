@@ -187,7 +187,9 @@ def spec_from_json(data: dict) -> Spec:
     action = Continuous(**data["action"]) if "size" in data["action"] else Discrete(**data["action"])
     notes = tuple((name, text) for name, text in data["notes"])
     constraints = tuple(data["constraints"])
-    return Spec(**{**data, "obs": _obs_from_json(data["obs"]), "action": action, "notes": notes, "constraints": constraints})
+    return Spec(
+        **{**data, "obs": _obs_from_json(data["obs"]), "action": action, "notes": notes, "constraints": constraints}
+    )
 
 
 def _obs_to_json(obs: Any) -> dict:

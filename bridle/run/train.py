@@ -164,9 +164,7 @@ def owed(algorithm: Algorithm, progress: Progress, memory, seed: int) -> list[Jo
             ready = memory.ready(update.draw, progress.since[name])
             if ready:
                 rng = generator(seed, "draws", now, number, tick)
-                jobs.append(
-                    Job(update, memory.draw(update.draw, update.times, now, progress.since[name], rng), tick)
-                )
+                jobs.append(Job(update, memory.draw(update.draw, update.times, now, progress.since[name], rng), tick))
                 tick += 1
                 progress.since[name] = now
             progress.due[name] += update.every if isinstance(update.every, int) else now - progress.due[name] + 1
