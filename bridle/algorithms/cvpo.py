@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from bridle.core.algorithm import Algorithm, Batch, Finished, Sequences, Update
+from bridle.core.algorithm import Algorithm, Batch, Latest, Sequences, Update
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec, Transition
 from bridle.maths import gaussian
 from bridle.nets.mlp import QEnsemble, flatten_obs, obs_size
@@ -70,8 +70,6 @@ class Config:
     """Unit `calibrated`: the part of the gap between measured cost and limit that one E-step closes."""
     aim: float = 0.5
     """Unit `calibrated`: the part of the limit that training aims at, since costs scatter round where they are held."""
-    episode_rate: float = 0.1
-    """Unit `calibrated`: how fast the measured cost follows, a finished episode."""
     fit_steps: int = 1
     """M-step: gradient steps on the actor in one update."""
     mean_radius: float = 0.02
@@ -90,7 +88,7 @@ class Config:
     """The old policy follows the actor slowly, or is copied from it at the end of each block."""
     acts: Literal["old", "new"] = "old"
     """Which policy acts and is evaluated: the old one, an average that stays near its limit, or the newest one (paper)."""
-    old_rate: float = 0.005
+    old_rate: float = 0.004
     """How fast it follows, an update."""
     target_rate: float = 0.005
     """polyak: how fast the target critics follow, an update."""
@@ -119,7 +117,6 @@ class Config:
             "critic_rate": (self.critic_rate > 0, "a number > 0"),
             "gain": (0.0 < self.gain <= 1.0, "a number in (0, 1]"),
             "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
-            "episode_rate": (0.0 < self.episode_rate <= 1.0, "a number in (0, 1]"),
             "samples": (self.samples > 1, "an integer > 1"),
         }
         counts = ("critics", "cost_critics", "n_step", "batch", "every", "times", "memory", "fit_steps")
@@ -141,8 +138,9 @@ class Config:
             start=max(self.warmup, self.batch),
             times=self.times,
         )
-        measure = Update("limit", Finished(64), partial(update_measured, config=self), every=1_000)
         in_critic = limit.discounted(0, self.discount, spec.horizon, self.limit_unit)
+        window = max(1, min(spec.horizon, self.memory // spec.num_envs))
+        measure = Update("limit", Latest(window), partial(update_measured, spec=spec), every=self.every)
         return Algorithm(
             init=partial(init, **bound),
             actor=lambda state: state.old_actor if self.acts == "old" else state.actor,
@@ -165,13 +163,9 @@ class Measured(NamedTuple):
     """What the unit `calibrated` knows, each [C]."""
 
     episode_cost: jax.Array
-    """Running mean of the cost of finished episodes."""
+    """Cost of an episode over the last `horizon` steps of every env."""
     cost_q: jax.Array
-    """Running mean of the cost critic, under the old policy, over the same stretches of time."""
-    window: jax.Array
-    """Its sum since episodes last finished."""
-    updates: jax.Array
-    """Updates in that sum: []."""
+    """Running mean of the cost critic, under the old policy, over about the same time."""
 
 
 class State(NamedTuple):
@@ -211,7 +205,7 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
         critic_opt=critic_tx.init((critic, cost_critic)),
         dual=initial_dual(c),
         alpha=alpha,
-        measured=Measured(jnp.asarray(limit.limit, jnp.float32), jnp.zeros(c), jnp.zeros(c), jnp.zeros(())),
+        measured=Measured(jnp.asarray(limit.limit, jnp.float32), jnp.zeros(c)),
         updates=jnp.zeros((), jnp.int32),
     )
 
@@ -246,7 +240,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     (actor, actor_opt, alpha), fit_metrics = jax.lax.scan(fit, learner, length=config.fit_steps)
 
     updates = state.updates + 1
-    measured = state.measured
+    measured, rate = state.measured, 2.0 * config.every / (config.times * spec.num_envs * (spec.horizon or 1))
     if config.old_policy == "ema":
         old_actor = polyak(state.old_actor, actor, config.old_rate)
     else:
@@ -263,7 +257,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         critic_opt=critic_opt,
         dual=expectation.dual,
         alpha=alpha,
-        measured=measured._replace(window=measured.window + mean_cost_q, updates=measured.updates + 1),
+        measured=measured._replace(cost_q=polyak(measured.cost_q, mean_cost_q, jnp.maximum(rate, 1.0 / updates))),
         updates=updates,
     )
     metrics = {
@@ -357,19 +351,17 @@ def fit_actor(learner, _, *, obs, old, fitted, config: Config):
     return (actor, actor_opt, alpha), metrics
 
 
-def update_measured(state: State, data: Drawn, key, *, config: Config):
-    """Follow the cost of finished episodes, and what the critic said meanwhile, for the unit `calibrated`."""
-    episodes, before = data.rows, state.measured
-    count = episodes.valid.sum()
-    cost = jnp.where(episodes.valid[:, None], episodes.cost, 0.0).sum(0) / jnp.maximum(count, 1)
-    cost_q = jnp.where(before.updates > 0, before.window / jnp.maximum(before.updates, 1), before.cost_q)
-    rate = 1.0 - (1.0 - config.episode_rate) ** count
-    measured = Measured(
-        polyak(before.episode_cost, cost, rate),
-        polyak(before.cost_q, cost_q, rate),
-        jnp.zeros_like(before.window),
-        jnp.zeros_like(before.updates),
-    )
+def update_measured(state: State, data: Drawn, key, *, spec: Spec):
+    """What an episode costs now, for the unit `calibrated`: the cost of the last `horizon` steps of every env.
+
+    Counted by steps and not by finished episodes, so that what is lived now is in it at once: the envs' episodes often
+    end all together, and a measure that waits for them lags so far that the cost swings. Episodes that end early are
+    counted as they end.
+    """
+    rows = data.rows
+    cost = jnp.where(rows.valid[..., None], rows.cost, 0.0).sum((0, 1))
+    episodes = jnp.maximum((rows.terminated | rows.truncated).sum(), rows.valid.sum() / spec.horizon)
+    measured = state.measured._replace(episode_cost=cost / jnp.maximum(episodes, 1e-6))
     return state._replace(measured=measured), _each("episode_cost", measured.episode_cost), {}
 
 
