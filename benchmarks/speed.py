@@ -62,7 +62,7 @@ def main(words: list[str] | None = None) -> int:
     report = [heading(repeats)]
     parts = {
         "worlds": lambda: worlds(repeats, seconds),
-        "updates": lambda: updates(repeats, seconds),
+        "updates": lambda: updates(repeats, seconds, 2 if told.quick else TIMES),
         "runs": lambda: runs(repeats, steps),
     }
     for name in told.only or parts:
@@ -101,6 +101,8 @@ WORLDS = (
 def worlds(repeats: int, seconds: float) -> str:
     """Env steps a second with random actions, resets included."""
     made = [(name, copies, mark, *world_of(name, copies)) for name, copies, mark in WORLDS]
+    for *_, world, actions in made:
+        play(world, actions)
     found: list[list[float]] = [[] for _ in made]
     for _ in range(repeats):
         for speeds, (_, copies, _, world, actions) in zip(found, made, strict=True):
@@ -142,19 +144,19 @@ class Case(NamedTuple):
     ratio_mark: float | None
 
 
-def cases() -> list[Case]:
+def cases(times: int) -> list[Case]:
     """FSRL's shapes, those of the paper's Circle, our default, and our default at 256x256 and 128x128."""
-    fsrl = {**preset("fsrl-bullet", "cvpo").config, "n_step": 1, "times": TIMES}
-    icml = {**preset("icml22-circle", "cvpo").config, "times": TIMES}
+    fsrl = {**preset("fsrl-bullet", "cvpo").config, "n_step": 1, "times": times}
+    icml = {**preset("icml22-circle", "cvpo").config, "times": times}
     parse = lambda config: folder.from_json(config_class("cvpo"), config)
-    default = parse({"times": TIMES})
+    default = parse({"times": times})
     found = [
         Case("FSRL's shapes", parse(fsrl), 60, 2, 4 * 56, 0.40),
         Case("ICML'22 Circle's shapes", parse(icml), 8, 2, 3 * 3, 0.65),
         Case("our default, CarCircle", default, 8, 2, None, None),
     ]
     for width, mark in ((256, 0.65), (128, 0.40)):
-        wide = parse({"times": TIMES, "hidden": (width, width)})
+        wide = parse({"times": times, "hidden": (width, width)})
         if wide != default:
             found.append(Case(f"our default at {width}x{width}", wide, 8, 2, None, mark))
         else:
@@ -162,13 +164,13 @@ def cases() -> list[Case]:
     return found
 
 
-def updates(repeats: int, seconds: float) -> str:
+def updates(repeats: int, seconds: float, times: int) -> str:
     """Updates a second, FLOP/s, and the ratio to the ceiling; each repeat times the update and the bare products."""
-    made = [(case, update_of(case), chain_of(evaluations(case))) for case in cases()]
+    made = [(case, update_of(case), chain_of(evaluations(case), times)) for case in cases(times)]
     found: list[list[tuple[float, float]]] = [[] for _ in made]
     for _ in range(repeats):
         for pairs, (_, update, chain) in zip(found, made, strict=True):
-            speeds = [TIMES * count / spent for count, spent in (rate(update, seconds), rate(chain, seconds))]
+            speeds = [times * count / spent for count, spent in (rate(update, seconds), rate(chain, seconds))]
             pairs.append((speeds[0], speeds[1]))
     rows = [
         "## CVPO updates",
@@ -209,7 +211,7 @@ def update_row(case: Case, ours: list[float], bare: list[float]) -> str:
 
 
 def update_of(case: Case) -> Callable[[], None]:
-    """A call that makes `TIMES` updates as the loop does: in one scan, from NumPy arrays, the state donated."""
+    """A call that makes `times` updates as the loop does: in one scan, from NumPy arrays, the state donated; compiled."""
     spec = Spec("synthetic", Leaf((case.obs,)), Continuous(case.action), 16, 300)
     limit = CostLimit((10.0,))
     algorithm = case.config.build(spec, limit)
@@ -222,12 +224,14 @@ def update_of(case: Case) -> Callable[[], None]:
         state, metrics, _ = run(state, data, key, np.uint32(0), np.uint32(0))
         jax.block_until_ready((state, metrics))
 
+    call()
+    call()  # what came out of the first call may be of another (weak) type than what went in
     return call
 
 
 def synthetic(case: Case) -> Drawn:
-    """Transitions of a world that nobody lives in: leaves [TIMES B ...]."""
-    rng, lead = np.random.default_rng(0), (TIMES, case.config.batch)
+    """Transitions of a world that nobody lives in: leaves [times B ...]."""
+    rng, lead = np.random.default_rng(0), (case.config.times, case.config.batch)
     lead = lead if case.config.n_step == 1 else (*lead, case.config.n_step)
     normal = lambda *tail: rng.normal(size=(*lead, *tail)).astype(np.float32)
     flag = np.zeros(lead, np.bool_)
@@ -242,7 +246,7 @@ def synthetic(case: Case) -> Drawn:
         valid=~flag,
         extras={},
     )
-    return Drawn(rows, np.zeros(lead, np.int32), np.ones(lead, np.float32), np.full(TIMES, 1e5, np.float32))
+    return Drawn(rows, np.zeros(lead, np.int32), np.ones(lead, np.float32), np.full(case.config.times, 1e5, np.float32))
 
 
 class Evaluation(NamedTuple):
@@ -251,7 +255,10 @@ class Evaluation(NamedTuple):
     rows: int
     sizes: tuple[int, ...]
     learns: bool
-    count: int = 1
+    networks: int = 1
+    """How many of its kind see the rows."""
+    again: int = 1
+    """How many times in turn."""
 
 
 def evaluations(case: Case) -> list[Evaluation]:
@@ -266,25 +273,25 @@ def evaluations(case: Case) -> list[Evaluation]:
         Evaluation(rows, critic, True, critics),  # critics, learning
         Evaluation(rows, actor, False),  # E-step: the old policy
         Evaluation(rows * config.samples, critic, False, critics),  # E-step: critics at every sampled action
-        Evaluation(rows, actor, True, config.fit_steps),  # M-step
+        Evaluation(rows, actor, True, again=config.fit_steps),  # M-step
     ]
 
 
 def flops(several: list[Evaluation]) -> float:
     """Of one update: 2 in out a row and layer; backward twice that."""
     one = lambda e: 2.0 * e.rows * sum(i * o for i, o in zip(e.sizes[:-1], e.sizes[1:], strict=True))
-    return sum(one(e) * e.count * (3 if e.learns else 1) for e in several)
+    return sum(one(e) * e.networks * e.again * (3 if e.learns else 1) for e in several)
 
 
-def chain_of(several: list[Evaluation]) -> Callable[[], None]:
-    """A call that makes the products of `TIMES` updates and nothing else."""
+def chain_of(several: list[Evaluation], times: int) -> Callable[[], None]:
+    """A call that makes the products of `times` updates and nothing else; compiled."""
     key = jax.random.key(0)
-    flat = [e for e in several for _ in range(e.count)]
+    flat = [e for e in several for _ in range(e.networks)]
     weights = [
         [jax.random.normal(key, (i, o)) / i**0.5 for i, o in zip(e.sizes[:-1], e.sizes[1:], strict=True)] for e in flat
     ]
     # Those evaluations that see the same rows share them, so that reading memory is no part of the ceiling's cost.
-    inputs = {(e.rows, e.sizes[0]): jax.random.normal(key, (TIMES, e.rows, e.sizes[0])) for e in flat}
+    inputs = {(e.rows, e.sizes[0]): jax.random.normal(key, (times, e.rows, e.sizes[0])) for e in flat}
 
     @jax.jit
     def run(weights, inputs):
@@ -303,12 +310,17 @@ def chain_of(several: list[Evaluation]) -> Callable[[], None]:
         weights, ends = run(weights, inputs)
         jax.block_until_ready((weights, ends))
 
+    call()
     return call
 
 
 def products(e: Evaluation, weights: list[Any], x):
     """Forward products; then, where the network learns, two products a layer. The weights move a little, so that no
     product can be left out or made once for all."""
+    if e.again > 1:
+        once = e._replace(again=1)
+        weights, ends = jax.lax.scan(lambda w, _: products(once, w, x)[::-1], weights, length=e.again)
+        return ends.sum(), weights
     xs = [x]
     for w in weights:
         xs.append(xs[-1] @ w)
@@ -417,10 +429,9 @@ def quietly(do: Callable[[], Any]) -> None:
 
 
 def rate(call: Callable[[], None], seconds: float) -> tuple[int, float]:
-    """(calls, seconds) of as many calls as fit into `seconds`, at least two, after a first one that is not counted."""
-    call()
+    """(calls, seconds) of as many calls as fit into `seconds`, at least one."""
     count, begin = 0, time.perf_counter()
-    while count < 2 or time.perf_counter() - begin < seconds:
+    while count < 1 or time.perf_counter() - begin < seconds:
         call()
         count += 1
     return count, time.perf_counter() - begin
