@@ -64,7 +64,7 @@ def _name_of(config: Any) -> str:
 
 
 def recorded_options(found: folders.RunFolder) -> Options:
-    return folders.from_json(Options, found.config["options"])
+    return _from_record(Options, found, "options")
 
 
 def recorded_config(found: folders.RunFolder, config: Any) -> Any:
@@ -74,13 +74,21 @@ def recorded_config(found: folders.RunFolder, config: Any) -> Any:
         own = f"{type(config).__module__}:{type(config).__qualname__}"
         if own != path:
             raise ValueError(f"config is a {own}, but {found.path} was trained with a {path}")
-        return folders.from_json(type(config), found.config["config"])
+        return _from_record(type(config), found, "config")
     module, _, name = path.partition(":")
     if not module.startswith("bridle.algorithms."):
         raise ValueError(
             f"{found.path} was trained with {path}, which is code of yours: pass an instance of it as config=..., in Python"
         )
-    return folders.from_json(getattr(importlib.import_module(module), name), found.config["config"])
+    return _from_record(getattr(importlib.import_module(module), name), found, "config")
+
+
+def _from_record(kind: type, found: folders.RunFolder, part: str) -> Any:
+    try:
+        return folders.from_json(kind, found.config[part])
+    except ValueError as error:
+        made = found.config.get("bridle")
+        raise ValueError(f"{found.path / 'config.json'}, made by bridle {made}, does not fit this one: {error}") from error
 
 
 def recorded_env(found: folders.RunFolder, env: Any) -> Any:

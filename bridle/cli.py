@@ -214,7 +214,7 @@ def listing(words: list[str]) -> int:
     tables = {
         "algorithms": {name: line for name, (_, line) in ALGORITHMS.items()},
         "envs": envs.tasks(),
-        "presets": {name: f"{x.algorithm}: {x.about}. Not as published: {x.differs}." for name, x in PRESETS.items()},
+        "presets": {name: f"{x.algorithm}: {x.about}.{_differs(x.differs)}" for name, x in PRESETS.items()},
     }
     what = words or list(tables)
     for name in what:
@@ -224,6 +224,10 @@ def listing(words: list[str]) -> int:
         heading = [] if len(what) == 1 else [name]
         print("\n".join([*heading, *_table(tables[name])]), end="\n\n" if len(what) > 1 else "\n")
     return 0
+
+
+def _differs(text: str) -> str:
+    return f" Not as published: {text}." if text else ""
 
 
 def doctor(words: list[str]) -> int:
