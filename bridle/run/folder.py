@@ -95,7 +95,7 @@ def open_run(path: Path | str) -> RunFolder:
     try:
         config = json.loads(file.read_text())
         if not isinstance(config, dict):
-            raise ValueError("it holds no table")  # noqa: TRY004 (told below with the other reasons)
+            raise ValueError("it holds no table")
     except (OSError, ValueError) as error:
         raise ValueError(f"{file} cannot be read ({error}): restore it from a copy, or start the run anew") from error
     if config.get("format", 0) > FORMAT:
@@ -145,7 +145,7 @@ def from_json(cls: type, data: dict, where: str = "") -> Any:
     `ValueError` names an unknown key and the nearest field, or a value of the wrong type and what is allowed.
     """
     if not isinstance(data, dict):
-        raise ValueError(f"{where or cls.__name__} = {data!r}; allowed: a table of {cls.__name__}'s fields")  # noqa: TRY004
+        raise ValueError(f"{where or cls.__name__} = {data!r}; allowed: a table of {cls.__name__}'s fields")
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     values = {}
