@@ -75,14 +75,12 @@ NO_JAX = (
 )
 
 
-def shell(*words, cwd=None, program=("-m", "bridle")):
-    """A bridle process: exit code, stdout, stderr, seconds of CPU (a busy machine does not count)."""
+def shell(*words):
+    """A bridle process that may load neither JAX nor NumPy: exit code, stdout, stderr, seconds of CPU (a busy machine does not count)."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     path = os.pathsep.join([str(Path(cli.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(
-        [sys.executable, *program, *words], capture_output=True, text=True, cwd=cwd, env=env, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", NO_JAX, *words], capture_output=True, text=True, env=env, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return done.returncode, done.stdout, done.stderr, seconds
@@ -116,7 +114,7 @@ def mistake(capsys, *words):
     ],
 )
 def test_help_and_errors_about_names_load_neither_jax_nor_numpy(words, code):
-    found, out, err, seconds = shell(*words, program=("-c", NO_JAX))
+    found, out, err, seconds = shell(*words)
     assert found == code, err
     assert bool(out) == (code == 0)
     assert "Traceback" not in err
@@ -271,29 +269,25 @@ def test_values_of_every_kind_are_read():
         flags.parse(kinds, ["--whole", "1.5e0"])
 
 
-def test_train_resume_and_evaluate_an_env_of_ones_own_by_path(tmp_path):
-    (tmp_path / "my_envs.py").write_text(ENV)
-    run = tmp_path / "run"
-    code, out, err, _ = shell(
-        *["train", "cvpo", "--env", "my_envs:Line", "--steps", "200", "--run", str(run), *SMALL], cwd=tmp_path
-    )
-    assert code == 0, err
-    assert "horizon   10 steps, measured" in out
-    assert "cost limit 3 an episode =" in out
-    assert (run / "metrics.csv").exists()
-    assert json.loads((run / "config.json").read_text())["spec"]["horizon"] == 10
-    code, out, err, _ = shell("resume", str(run), "--steps", "300", cwd=tmp_path)
-    assert code == 0, err
-    assert "open episodes were dropped" in out
-    code, out, err, _ = shell("eval", str(run), "--episodes", "3", "--video", "--best", cwd=tmp_path)
-    assert code == 0, err
-    assert "feasible  " in out
-    assert "no video: no picture could be drawn" in out  # Line has no render
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    code, out, err, _ = shell("eval", str(run), cwd=elsewhere)
-    assert code == 2
-    assert "names code outside of the working directory" in err
+def test_train_resume_and_evaluate_an_env_of_ones_own_by_path(tmp_path, capsys, monkeypatch):
+    (tmp_path / "line_envs.py").write_text(ENV)
+    monkeypatch.chdir(tmp_path)
+    words = ["--env", "line_envs:Line", "--steps", "200", "--run", "run", *SMALL]
+    assert cli.main(["train", "cvpo", *words]) == 0
+    said = capsys.readouterr().out
+    assert "horizon   10 steps, measured" in said
+    assert "cost limit 3 an episode =" in said
+    assert Path("run", "metrics.csv").exists()
+    assert json.loads(Path("run", "config.json").read_text())["spec"]["horizon"] == 10
+    assert cli.main(["resume", "run", "--steps", "300"]) == 0
+    assert "open episodes were dropped" in capsys.readouterr().out
+    assert cli.main(["eval", "run", "--episodes", "3", "--video", "--best"]) == 0
+    said = capsys.readouterr().out
+    assert "feasible  " in said
+    assert "no video: no picture could be drawn" in said  # Line has no render
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert "names code outside of the working directory" in mistake(capsys, "eval", str(tmp_path / "run"))
 
 
 def test_an_env_without_cost_names_the_three_ways(tmp_path, capsys, monkeypatch):

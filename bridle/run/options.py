@@ -48,7 +48,7 @@ class Options:
     device: Literal["cpu", "gpu", "tpu"] = "cpu"
     """Where updates are computed."""
     from_run: str | None = None
-    """A run whose networks this one starts from."""
+    """A run whose networks this one starts from; on the command line also `--from RUN`."""
 
     def __post_init__(self):
         start, moves = self.cost_limit_start, self.cost_limit_schedule != "constant"
