@@ -54,7 +54,7 @@ class Config:
     """Env steps, summed over all copies, between two blocks of updates."""
     times: int = 32
     """Updates in a block."""
-    memory: int = 400_000
+    memory: int = 100_000
     """Env steps that replay holds."""
     warmup: int = 5_000
     """Env steps of uniformly random actions at the start."""
