@@ -35,7 +35,7 @@ RESUME_FLAGS = [
     Flag("steps", int | None, None, "New total of env steps, summed over all copies; by default the run's own."),
     Flag("env", str | None, None, "Where the run was trained on an object of Python: `module:callable` that makes it."),
 ]
-PLOT_FLAGS = [Flag("out", str | None, None, "Folder of the pictures; by default the first run's.")]
+PLOT_FLAGS = [Flag("out", str | None, None, "Folder of the pictures; by default the one that holds them all.")]
 
 
 class Command(NamedTuple):

@@ -158,7 +158,7 @@ class CostLimit:
         if horizon is None:
             raise ValueError(
                 "an episode's cost limit is turned into a limit on discounted cost by the horizon, and this environment "
-                "tells none; register it with max_episode_steps, or pass --env-args horizon=T"
+                "tells none; register it with max_episode_steps, or pass --horizon T"
             )
         if unit not in UNITS:
             raise ValueError(f"unit = {unit!r}; allowed: {', '.join(UNITS)}")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import bridle
 
 NEEDED = (
-    "jax", "jaxlib", "equinox", "optax", "numpy", "safetensors", "gymnasium", "mujoco", "tyro", "rich", "tensorboardX",
+    "jax", "jaxlib", "equinox", "optax", "numpy", "safetensors", "gymnasium", "mujoco", "rich", "tensorboardX",
     "matplotlib",
 )  # fmt: skip
 WELCOME = {

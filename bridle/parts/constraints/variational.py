@@ -44,7 +44,7 @@ class EStep(NamedTuple):
 
 
 def initial_dual(constraints: int) -> Dual:
-    return Dual(jnp.asarray(1.0), jnp.zeros(constraints))
+    return Dual(jnp.ones(()), jnp.zeros(constraints))
 
 
 def value_and_derivatives(dual: Dual, q, cost_q, radius, limit):
