@@ -36,7 +36,7 @@ class Config:
     """Widths of the hidden layers of actor and critics."""
     activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
     """After every hidden layer."""
-    head: Literal["squashed", "diagonal", "full"] = "squashed"
+    head: Literal["squashed", "diagonal", "full"] = "diagonal"
     """The policy: diagonal Gaussian through tanh, or a clipped Gaussian with diagonal or full covariance."""
     initial_std: float = 0.7
     """Standard deviation of the first policy's actions, before squashing."""
