@@ -1,13 +1,12 @@
-"""Final return and cost of runs as a Markdown table: `python benchmarks/table.py RUN... > benchmarks/results/bullet.md`.
+"""Final return and cost of runs as a Markdown table: `python benchmarks/table.py [--steps N] RUN...`.
 
-Final means: over the last tenth of a run's evaluations, as in every table of ours. The interval over three or more seeds
-is Student's, 95 %.
+Final means: over the last tenth of a run's evaluations, as in every table of ours; with `--steps`, of those up to N env
+steps (nothing in a run depends on how long it is meant to go on). The interval over three or more seeds is Student's, 95 %.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -20,14 +19,14 @@ STUDENT = {3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306,
 """97.5 % quantile of Student's distribution by the number of seeds."""
 
 
-def final(path: Path) -> dict:
+def final(path: Path, steps: float) -> dict:
     """What a run came to."""
     config = json.loads((path / "config.json").read_text())
     rows = read(path / "metrics.csv")
-    seen = ~np.isnan(rows["eval/return"])
+    seen = ~np.isnan(rows["eval/return"]) & (rows["step"] <= steps)
     step, returns, cost = rows["step"][seen], rows["eval/return"][seen], rows["eval/cost"][seen]
     last = max(1, len(step) // 10)
-    seconds = float(rows["time/seconds"][~np.isnan(rows["time/seconds"])][-1])
+    seconds = float(rows["time/seconds"][seen][-1])
     return {
         "env": config["options"]["env"],
         "dialect": config["notes"].get("dialect", ""),
@@ -50,12 +49,13 @@ def interval(values: list[float]) -> str:
 
 
 def main(paths: list[str]) -> None:
-    found = [final(Path(path)) for path in paths]
+    steps = float("inf")
+    if paths[0] == "--steps":
+        steps, paths = float(paths[1]), paths[2:]
+    found = [final(Path(path), steps) for path in paths]
     groups = defaultdict(list)
     for run in found:
         groups[run["env"], run["dialect"], run["limit"], run["steps"]].append(run)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    print(f"Commit of this table: {commit.stdout.strip()}.\n")
     print("| env | dialect | limit | env steps | seeds | return | cost | feasible seeds |")
     print("|---|---|---|---|---|---|---|---|")
     for (env, dialect, limit, steps), runs in groups.items():
