@@ -32,7 +32,7 @@ def final(path: Path, steps: float) -> dict:
         "dialect": config["notes"].get("dialect", ""),
         "limit": config["options"]["cost_limit"][0],
         "seed": config["options"]["seed"],
-        "steps": int(step[-1]),
+        "steps": int(min(steps, config["options"]["steps"])),
         "return": float(returns[-last:].mean()),
         "cost": float(cost[-last:].mean()),
         "episodes": last * config["options"]["eval_episodes"],
