@@ -63,13 +63,17 @@ class Case(NamedTuple):
     ring: Ring
     told: dict
     """Every metric that was reported."""
-    steps: dict
-    """Each update's step, jitted."""
+    runs: dict
+    """Each update as the loop runs it, compiled once for all these tests."""
 
-    def draw(self, update, seed=0):
-        """What an update would learn from, for one step."""
-        drawn = self.ring.draw(update.draw, 1, 400, 0, np.random.default_rng(seed))
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[0], drawn)
+    def draw(self, update):
+        """What one run of an update would learn from."""
+        return self.ring.draw(update.draw, update.times, 400, 0, np.random.default_rng(0))
+
+    def run(self, update, state, tick=3):
+        """(state, metrics, writes) of one run on those draws; the state that is given is kept."""
+        kept = jax.tree.map(lambda leaf: leaf.copy(), state)
+        return self.runs[update.name](kept, self.draw(update), jax.random.key(0), np.uint32(400), np.uint32(tick))
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(filter(None, case)))
@@ -85,8 +89,8 @@ def case(request):
     progress = train(
         algorithm, collector, ring, 1200, 0, start, report=lambda progress, metrics, _: told.update(metrics)
     )
-    steps = {update.name: jax.jit(update.step) for update in algorithm.updates}
-    return Case(config, world.spec, algorithm, first, progress.state, collector, ring, told, steps)
+    runs = {update.name: compiled(update) for update in algorithm.updates}
+    return Case(config, world.spec, algorithm, first, progress.state, collector, ring, told, runs)
 
 
 def same(a, b):
@@ -139,23 +143,21 @@ def test_actions_have_their_shape_type_and_range_and_depend_on_the_key_alone(cas
 
 def test_an_update_is_a_pure_function_of_state_data_and_key(case):
     for update in case.algorithm.updates:
-        step, data = case.steps[update.name], case.draw(update)
         before = jax.device_get(case.state)
-        once, twice = (step(case.state, data, jax.random.key(3)) for _ in range(2))
+        once, twice = (case.run(update, case.state) for _ in range(2))
         assert same(once, twice), update.name
         assert same(before, case.state), "its input is as it was"
 
 
 def test_the_first_update_does_something(case):
-    update = case.algorithm.updates[0]
-    assert not same(case.steps[update.name](case.state, case.draw(update), jax.random.key(3))[0], case.state)
+    assert not same(case.run(case.algorithm.updates[0], case.state)[0], case.state)
 
 
 def test_metrics_are_finite_scalars_and_writes_are_columns_of_the_drawn_rows(case):
     columns = {name for name, _ in case.algorithm.columns}
     for update in case.algorithm.updates:
         data = case.draw(update)
-        _, metrics, writes = case.steps[update.name](case.state, data, jax.random.key(3))
+        _, metrics, writes = case.run(update, case.state)
         assert metrics and all(np.shape(value) == () and np.isfinite(value) for value in metrics.values()), metrics
         assert set(writes) <= columns and all(np.shape(value) == data.index.shape for value in writes.values())
         assert {f"{update.name}/{name}" for name in metrics} <= set(case.told), "each update ran in training"
@@ -163,11 +165,10 @@ def test_metrics_are_finite_scalars_and_writes_are_columns_of_the_drawn_rows(cas
 
 def test_each_update_compiles_once(case):
     for update in case.algorithm.updates:
-        run, state = compiled(update), jax.tree.map(lambda leaf: leaf.copy(), case.state)
+        state = case.first
         for tick in range(3):
-            data = case.ring.draw(update.draw, update.times, 400 + tick, 0, np.random.default_rng(tick))
-            state, *_ = run(state, data, jax.random.key(0), np.uint32(400 + tick), np.uint32(tick))
-        assert run._cache_size() == 1, update.name
+            state = case.run(update, jax.tree.map(jax.numpy.asarray, state), tick)[0]
+        assert case.runs[update.name]._cache_size() == 1, update.name
 
 
 def test_a_state_comes_back_from_a_checkpoint_to_the_bit_and_learns_on_the_same(case, tmp_path):
@@ -176,7 +177,7 @@ def test_a_state_comes_back_from_a_checkpoint_to_the_bit_and_learns_on_the_same(
     back = checkpoint.load(tmp_path, like).tree["state"]
     assert same(back, case.state)
     update = case.algorithm.updates[0]
-    ours, theirs = (case.steps[update.name](s, case.draw(update), jax.random.key(3)) for s in (case.state, back))
+    ours, theirs = (case.run(update, state) for state in (case.state, back))
     assert same(ours, theirs)
 
 
