@@ -88,7 +88,9 @@ def _from_record(kind: type, found: folders.RunFolder, part: str) -> Any:
         return folders.from_json(kind, found.config[part])
     except ValueError as error:
         made = found.config.get("bridle")
-        raise ValueError(f"{found.path / 'config.json'}, made by bridle {made}, does not fit this one: {error}") from error
+        raise ValueError(
+            f"{found.path / 'config.json'}, made by bridle {made}, does not fit this one: {error}"
+        ) from error
 
 
 def recorded_env(found: folders.RunFolder, env: Any) -> Any:

@@ -45,7 +45,7 @@ def make(env, num_envs: int, told: bool = True, workers: str | None = None, **ar
     if isinstance(first, VectorEnv):
         return Vectorised(_fitting(first, first.num_envs, name, num_envs), name, told)
     if not isinstance(first, gymnasium.Env):
-        raise ValueError(  # noqa: TRY004
+        raise ValueError(
             f"environment {name!r} is a {type(first).__module__}.{type(first).__name__}; allowed: gymnasium.Env, "
             f"gymnasium.vector.VectorEnv, or a callable that returns one"
         )
@@ -117,7 +117,7 @@ class Copy(gymnasium.Wrapper):
             )
         obs, reward, *cost, terminated, truncated, info = found
         if not isinstance(info, dict):
-            raise ValueError(f"{self.where()}: info is {info!r}; allowed: a dict")  # noqa: TRY004
+            raise ValueError(f"{self.where()}: info is {info!r}; allowed: a dict")
         obs = read(self.leaves, obs, self.where)
         reward = float(self._numbers("reward", reward, 1)[0])
         cost = self._cost(cost[0] if cost else info.get("cost"), info)

@@ -39,7 +39,8 @@ class Progress:
     """Where a training stands: all that a checkpoint must hold beside the memory and the open episodes."""
 
     state: Any
-    """The learner's, after every update that was due."""
+    """The learner's, after every update that was due. Only duties may read it: while a block is learnt, as `report` may
+    find it, its buffers are given away."""
     actor: Any
     """What the next block acts with."""
     step: int = 0
