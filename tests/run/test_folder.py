@@ -89,7 +89,8 @@ def test_a_config_comes_back_from_json_as_it_was(config):
 
 
 def test_options_come_back_and_what_is_not_told_keeps_its_default():
-    options = Options(cost_limit=(1.0, 2.0), run="here", cost_limit_start=(3.0, 4.0))
+    moving = {"cost_limit_start": (3.0, 4.0), "cost_limit_schedule": "linear", "cost_limit_steps": 10}
+    options = Options(cost_limit=(1.0, 2.0), run="here", **moving)
     assert from_json(Options, json.loads(json.dumps(to_json(options)))) == options
     assert from_json(Options, {"steps": 5}) == Options(steps=5)
 
