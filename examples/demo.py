@@ -24,7 +24,7 @@ def main() -> int:
     begin = time.monotonic()
     command("train", "cvpo", "--env", ENV, "--cost-limit", str(COST_LIMIT), *SETTINGS, "--run", str(run))
     seconds = time.monotonic() - begin
-    command("eval", str(run), "--episodes", str(EPISODES), "--video")
+    command("eval", str(run), "--best", "--episodes", str(EPISODES), "--video")
     command("plot", str(run))
     return verdict(run, seconds)
 
@@ -41,7 +41,7 @@ def verdict(run: Path, seconds: float) -> int:
     """Judge by the same episodes that `bridle eval` has just played."""
     import bridle
 
-    result = bridle.evaluate(run, EPISODES, say=lambda text: None)
+    result = bridle.evaluate(run, EPISODES, best=True, say=lambda text: None)
     returns, cost = result.returns.mean(), result.cost.mean()
     pictures = [*sorted(run.glob("curves.*")), *sorted((run / "videos").glob("*"))]
     print("\nin Python:  import bridle")
