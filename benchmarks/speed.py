@@ -35,7 +35,7 @@ from bridle.algorithms import config_class, cvpo, preset
 from bridle.core.algorithm import Algorithm
 from bridle.core.types import Continuous, CostLimit, Drawn, Leaf, Spec, Transition
 from bridle.data.replay import Ring
-from bridle.run import device, folder
+from bridle.run import device, folder, records
 from bridle.run import train as loop
 from bridle.run.checkpoint import Saver
 from bridle.run.collect import Collector
@@ -148,7 +148,7 @@ def cases(times: int) -> list[Case]:
     """FSRL's shapes, those of the paper's Circle, our default, and our default at 256x256 and 128x128."""
     fsrl = {**preset("fsrl-bullet", "cvpo").config, "n_step": 1, "times": times}
     icml = {**preset("icml22-circle", "cvpo").config, "times": times}
-    parse = lambda config: folder.from_json(config_class("cvpo"), config)
+    parse = lambda config: records.from_json(config_class("cvpo"), config)
     default = parse({"times": times})
     found = [
         Case("FSRL's shapes", parse(fsrl), 60, 2, 4 * 56, 0.40),

@@ -5,6 +5,8 @@ import importlib
 __version__ = "0.1.0"
 _PUBLIC = {"train": "bridle.api", "resume": "bridle.api", "evaluate": "bridle.api", "load": "bridle.api"}
 
+importlib.import_module("bridle.envs.register").register_with_gymnasium()  # by name: rooms below envs import this one
+
 
 def __getattr__(name: str):
     if name in _PUBLIC:

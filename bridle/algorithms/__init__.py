@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
+
+from bridle.core.names import nearest
 
 ALGORITHMS: dict[str, tuple[str, str]] = {
     "cvpo": (
@@ -17,7 +18,7 @@ def check(name: str) -> str:
     """The name, if there is such an algorithm; else a `ValueError` with the nearest."""
     if name in ALGORITHMS:
         return name
-    raise ValueError(f"no algorithm {name!r}{_nearest(name, ALGORITHMS)}")
+    raise ValueError(f"no algorithm {name!r}{nearest(name, ALGORITHMS)}")
 
 
 def config_class(name: str) -> type:
@@ -31,12 +32,7 @@ def preset(name: str, algorithm: str):
     from bridle.algorithms.presets import PRESETS
 
     if name not in PRESETS:
-        raise ValueError(f"no preset {name!r}{_nearest(name, PRESETS)}")
+        raise ValueError(f"no preset {name!r}{nearest(name, PRESETS)}")
     if PRESETS[name].algorithm != algorithm:
         raise ValueError(f"preset {name!r} is one of {PRESETS[name].algorithm}, not of {algorithm}")
     return PRESETS[name]
-
-
-def _nearest(name: str, names) -> str:
-    near = difflib.get_close_matches(name.lower(), names, 1, 0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}"

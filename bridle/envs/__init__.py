@@ -9,6 +9,8 @@ import importlib
 import os
 import sys
 
+from bridle.core.names import nearest
+
 TOYS = {
     "toy/Corridor-v0": "a ring of cells, continuous action, one cost: best return 20.89 at cost limit 3 (linear program)",
     "toy/Discrete-v0": "the same ring with five actions to choose from: best return 20.86 at cost limit 3",
@@ -144,12 +146,3 @@ def _with_cost(world, cost_fn):
     from bridle.envs.adapter import WithCost
 
     return WithCost(world, cost_fn)
-
-
-def nearest(name: str, names) -> str:
-    """`; did you mean ...?` with the nearest of `names`, or nothing."""
-    import difflib
-
-    by_lower = {one.lower(): one for one in names}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bridle
-from bridle.run.folder import create, default_path, from_json, from_toml, open_run, to_json, versions
+from bridle.run.folder import create, default_path, open_run, versions
 from bridle.run.options import Options
+from bridle.run.records import from_json, from_toml, to_json
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 
 from bridle.core.types import Continuous, Leaf, Spec
 from bridle.run import folder as folders
+from bridle.run import records
 from bridle.run.log import Log
 from bridle.run.options import Options
 
@@ -34,7 +35,7 @@ def leave_run(
         "class": "bridle.algorithms.cvpo:Config",
         "preset": preset,
         "config": {},
-        "options": folders.to_json(options),
+        "options": records.to_json(options),
         "notes": dict(spec.notes),
         "spec": folders.spec_to_json(spec),
         "bounds": None,

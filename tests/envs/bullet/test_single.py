@@ -1,5 +1,6 @@
 """The Gymnasium form: checked by Gymnasium, and the same as the batched world."""
 
+import importlib.metadata
 import subprocess
 import sys
 
@@ -81,3 +82,18 @@ def test_registering_touches_only_our_namespace_and_loads_no_simulator():
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{sorted(f'bridle/{task}' for task in bullet.TASKS)} False"
     assert "already" not in done.stderr
+
+
+@pytest.mark.parametrize("imports", ["bridle, gymnasium", "gymnasium, bridle", "bridle, gymnasium.vector, gymnasium"])
+def test_importing_bridle_registers_whichever_is_imported_first(imports):
+    told = (
+        f"import {imports}, sys; print(gymnasium.make('bridle/SafetyBallRun-v0').spec.id);"
+        "print(any(type(finder).__name__ == '_Watch' for finder in sys.meta_path))"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["bridle/SafetyBallRun-v0", "False"]
+
+
+def test_the_entry_point_is_that_of_gymnasium():
+    (entry,) = importlib.metadata.entry_points(group="gymnasium.envs", name="bridle")
+    assert entry.load() is register

@@ -9,14 +9,14 @@ from typing import Any
 
 import jax
 
-from bridle import asked, worlds
+from bridle.api import asked, worlds
+from bridle.api.session import Result, prepare, prepare_resume
 from bridle.run import arrays, checkpoint
 from bridle.run import device as devices
 from bridle.run import folder as folders
 from bridle.run.evaluate import Evaluation, Evaluator
 from bridle.run.policy import Policy
 from bridle.run.video import Video
-from bridle.session import Result, prepare, prepare_resume
 
 EVALUATION_SEED = 1_000_003
 """Added to a run's seed, so that `evaluate` meets other episodes than the evaluations during training."""
@@ -30,7 +30,7 @@ def train(config: Any = "cvpo", env: Any = None, *, preset: str | None = None, *
     are fields of `run.options.Options` (`cost_limit=10, steps=300_000, seed=1, run="folder"`) and, beside an algorithm's
     name, of its config (`discount=0.99`). `preset` sets what none of these says.
     """
-    return prepare(config, env, preset=preset, **settings).go()
+    return prepare(asked.resolve(config, env, preset, settings)).go()
 
 
 def resume(run: Path | str, steps: int | None = None, env: Any = None, config: Any = None) -> Result:

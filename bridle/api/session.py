@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import jax
 
 import bridle
-from bridle import asked, worlds
+from bridle.api import asked, worlds
+from bridle.api.asked import Asked
 from bridle.core.algorithm import Algorithm
 from bridle.core.types import CostLimit, Spec, World
 from bridle.data.replay import Ring
-from bridle.run import arrays, checkpoint
+from bridle.run import arrays, checkpoint, records
 from bridle.run import device as devices
 from bridle.run import folder as folders
 from bridle.run import train as loop
@@ -157,14 +158,13 @@ class Training:
         return Result(self.path, progress.step, float(found.returns.mean()), cost, feasible, code)
 
 
-def prepare(config: Any = "cvpo", env: Any = None, *, preset: str | None = None, **settings) -> Training:
+def prepare(what: Asked) -> Training:
     """What `train` does before anything is written: every error in what was asked is raised here."""
-    name, options, told, build = asked.resolve(config, env, preset, settings)
-    if told is not None and "num_envs" not in settings and not worlds.makes(told):
+    name, config, options, preset, told, counted = what
+    if not counted and not worlds.makes(told):
         options = dataclasses.replace(options, num_envs=worlds.copies_of(told))
     _check_paths(options)
     device = devices.choose(options.device)
-    config = build()
     source = options.env if told is None else told
     twin = worlds.twin_of(source)
     world = worlds.make(source, options, options.num_envs)
@@ -179,8 +179,8 @@ def prepare(config: Any = "cvpo", env: Any = None, *, preset: str | None = None,
         "algorithm": name,
         "class": f"{type(config).__module__}:{type(config).__qualname__}",
         "preset": preset,
-        "config": folders.to_json(config),
-        "options": folders.to_json(dataclasses.replace(options, run=str(path))),
+        "config": records.to_json(config),
+        "options": records.to_json(dataclasses.replace(options, run=str(path))),
         "notes": dict(spec.notes),
         "spec": folders.spec_to_json(spec),
         "bounds": worlds.bounds_of(world),

@@ -5,15 +5,33 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridle import envs
+from bridle.core.names import nearest
 from bridle.run import folder as folders
+from bridle.run import records
 from bridle.run.options import Options
 
 
-def resolve(config: Any, env: Any, preset: str | None, settings: dict):
-    """(algorithm's name, options, environment object or None, function that makes the config); loads no JAX."""
+class Asked(NamedTuple):
+    """A run to begin: every name in it is known, and its values are possible."""
+
+    name: str
+    """Of the algorithm."""
+    config: Any
+    """Its Config: what builds the algorithm."""
+    options: Options
+    preset: str | None = None
+    """Where unsaid values came from."""
+    env: Any = None
+    """An environment, or what makes one, that was passed as an object; None if `options.env` names it."""
+    copies: bool = True
+    """Does `options.num_envs` hold, or does `env` say how many copies it is?"""
+
+
+def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
+    """What a caller asks: `settings` win over the preset, the preset over defaults; `ValueError` for what cannot be."""
     named = isinstance(config, str)
     known = importlib.import_module("bridle.algorithms")  # by name: api stands beside algorithms, not above them
     name = known.check(config) if named else _name_of(config)
@@ -23,7 +41,7 @@ def resolve(config: Any, env: Any, preset: str | None, settings: dict):
     fields = [field.name for field in dataclasses.fields(Options)]
     rest = {k: v for k, v in settings.items() if k not in fields}
     if rest and not named:
-        raise ValueError(f"no option {next(iter(rest))!r}{envs.nearest(next(iter(rest)), fields)}")
+        raise ValueError(f"no option {next(iter(rest))!r}{nearest(next(iter(rest)), fields)}")
     told = None if env is None or isinstance(env, str) else env
     settings = {**({"env": env} if isinstance(env, str) else {}), **settings}
     asked = {**_fitting(chosen.options, settings, told), **settings} if chosen else settings
@@ -31,17 +49,13 @@ def resolve(config: Any, env: Any, preset: str | None, settings: dict):
     for field in ("cost_limit", "cost_limit_start"):
         if isinstance(options.get(field), int | float):
             options[field] = (options[field],)
-    options = folders.from_json(Options, options)
+    options = records.from_json(Options, options)
     envs.parse_args(options.env_args)
     if told is None:
         envs.check(options.env)
-
-    def build():
-        if not named:
-            return config
-        return folders.from_json(known.config_class(name), {**(chosen.config if chosen else {}), **rest})
-
-    return name, options, told, build
+    if named:
+        config = records.from_json(known.config_class(name), {**(chosen.config if chosen else {}), **rest})
+    return Asked(name, config, options, preset, told, told is None or "num_envs" in settings)
 
 
 def _fitting(options: dict, settings: dict, told: Any) -> dict:
@@ -85,7 +99,7 @@ def recorded_config(found: folders.RunFolder, config: Any) -> Any:
 
 def _from_record(kind: type, found: folders.RunFolder, part: str) -> Any:
     try:
-        return folders.from_json(kind, found.config[part])
+        return records.from_json(kind, found.config[part])
     except ValueError as error:
         made = found.config.get("bridle")
         raise ValueError(

@@ -1,0 +1,108 @@
+"""What the words after `bridle train` say: flags over a file over a preset. Names are looked up before JAX is loaded."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bridle import algorithms, envs
+from bridle.core.names import nearest
+from bridle.run import records
+
+if TYPE_CHECKING:
+    from bridle.api.asked import Asked
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = "bridle.run.options:Options"
+
+
+def asked_for(words: list[str]) -> Asked:
+    """The run that the words ask for; wrong names are told before JAX is loaded."""
+    name, words = algorithm_of(words)
+    settings = named_settings(name, words)
+    from bridle.api import asked
+    from bridle.cli import typed
+
+    preset = settings.pop("preset")
+    return typed.parse(asked.resolve(name, settings.pop("env", None), preset, settings), words)
+
+
+def named_settings(name: str, words: list[str]) -> dict[str, Any]:
+    """What is said by name before any flag is read: a preset, a file's settings, an environment. Loads no JAX."""
+    known = [*field_names(OPTIONS), *field_names(algorithms.ALGORITHMS[name][0]), "preset", "config"]
+    check_flags(words, known)
+    preset, file, env = (value_of(words, flag) for flag in ("--preset", "--config", "--env"))
+    found = from_file(Path(file), name, known) if file is not None else {}
+    found["preset"] = preset or found.get("preset")
+    if env is not None:
+        found["env"] = env
+    if found["preset"] is not None:
+        algorithms.preset(found["preset"], name)
+    if "env" in found:
+        envs.check(found["env"])
+    return found
+
+
+def algorithm_of(words: list[str]) -> tuple[str, list[str]]:
+    """The algorithm's name and the other words."""
+    words = [{"--from": "--from-run"}.get(word, word.replace("--from=", "--from-run=", 1)) for word in words]
+    if not words or words[0].startswith("-"):
+        known = ", ".join(algorithms.ALGORITHMS)
+        raise ValueError(f"train which algorithm? There are {known}: bridle train {known.partition(',')[0]} ...")
+    return algorithms.check(words[0]), words[1:]
+
+
+def field_names(path: str) -> list[str]:
+    """The fields of the dataclass at `module:Class`, read from its source: importing an algorithm takes seconds."""
+    module, _, kind = path.partition(":")
+    tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
+    (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind]
+    return [node.target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+
+
+def check_flags(words: list[str], known: list[str]) -> None:
+    """Is every `--flag` one of `known` (or of a record that one of them holds)?"""
+    for word in words:
+        flag = word.partition("=")[0]
+        name = flag[2:].replace("-", "_").partition(".")[0]
+        if flag.startswith("--") and name not in [*known, "help"] and name.removeprefix("no_") not in known:
+            raise ValueError(f"no option {flag}{nearest(flag, ['--' + one.replace('_', '-') for one in known])}")
+
+
+def value_of(words: list[str], flag: str) -> str | None:
+    """What follows `flag`, where it is said."""
+    for i, word in enumerate(words):
+        if word.startswith(flag + "="):
+            return word.partition("=")[2]
+        if word == flag:
+            if i + 1 == len(words) or words[i + 1].startswith("--"):
+                raise ValueError(f"{flag} needs a value")
+            return words[i + 1]
+    return None
+
+
+def from_file(path: Path, name: str, known: list[str]) -> dict[str, Any]:
+    """A TOML file (flags, or tables `options` and `config` of them), or a run's config.json, as settings."""
+    if path.is_dir():
+        path = path / "config.json"
+    if path.suffix == ".json":
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise FileNotFoundError(f"no file {path}") from error
+        except ValueError as error:
+            raise ValueError(f"{path} is not valid JSON: {error}") from error
+        options = {k: v for k, v in data.get("options", {}).items() if k not in ("run", "from_run")}
+        data = {"algorithm": data.get("algorithm", name), **options, **data.get("config", {})}
+    else:
+        data = records.from_toml(path)
+        tables = data.pop("options", {}) | data.pop("config", {})
+        data |= tables
+    if (other := data.pop("algorithm", name)) != name:
+        raise ValueError(f"{path} is of algorithm {other!r}, not of {name!r}")
+    for key in data:
+        if key.replace("-", "_") not in known:
+            raise ValueError(f"{path}: no key {key!r}{nearest(key, known)}")
+    return {key.replace("-", "_"): value for key, value in data.items()}

@@ -1,0 +1,44 @@
+"""Flags of a training, made by tyro out of the dataclasses that hold them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Generic, TypeVar
+
+import tyro
+
+from bridle import envs
+from bridle.api.asked import Asked
+from bridle.run.options import Options
+
+C = TypeVar("C")
+EXAMPLES = """examples
+  bridle train {name} --env SafetyCarCircle-v0 --cost-limit 10 --seed 1
+  bridle train {name} --env my_envs:make_robot --cost-limit 5 --steps 300_000
+
+Where a preset or a file is named, the defaults below are its own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(Generic[C]):
+    """All that can be said of a training."""
+
+    options: Annotated[Options, tyro.conf.arg(name="")]
+    algorithm: Annotated[C, tyro.conf.arg(name="")]
+    preset: str | None = None
+    """Published settings by name (`bridle list presets`); files and flags win over it."""
+    config: str | None = None
+    """A TOML file of flags, or a run's folder or config.json; flags win over it."""
+
+
+def parse(asked: Asked, words: list[str]) -> Asked:
+    """`asked`, with what the flags say; tyro tells what is wrong with them, and leaves with 2."""
+    said: Any = tyro.cli(
+        Settings[type(asked.config)],
+        prog=f"bridle train {asked.name}",
+        description=f"{type(asked.config).__doc__}\n\n{EXAMPLES.format(name=asked.name)}",
+        default=Settings(asked.options, asked.config, asked.preset),
+        args=words,
+    )
+    envs.parse_args(said.options.env_args)
+    return asked._replace(options=said.options, config=said.algorithm)

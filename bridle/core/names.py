@@ -1,0 +1,17 @@
+"""The nearest of known names, for errors about names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+FEW = 20
+"""So many names may stand in an error."""
+
+
+def nearest(name: str, known: Iterable) -> str:
+    """`; did you mean 'sac'?`, or all that there are if none is near and they are few; to be put behind a sentence."""
+    by_lower = {str(one).lower(): str(one) for one in known}
+    if near := difflib.get_close_matches(name.lower(), by_lower, 1, 0.5):
+        return f"; did you mean {by_lower[near[0]]!r}?"
+    return f"; there are {', '.join(by_lower.values())}" if 0 < len(by_lower) <= FEW else ""
