@@ -12,6 +12,7 @@ import jax
 from bridle.api import asked, worlds
 from bridle.api.session import Result, prepare, prepare_resume
 from bridle.run import arrays, checkpoint
+from bridle.run import best as best_policy
 from bridle.run import device as devices
 from bridle.run import folder as folders
 from bridle.run.evaluate import Evaluation, Evaluator
@@ -91,7 +92,7 @@ def load(run: Path | str, best: bool = True, config: Any = None) -> Policy:
     algorithm = config.build(spec, worlds.limit_of(options, spec))
     like = jax.eval_shape(lambda key: algorithm.actor(algorithm.init(key)), jax.random.key(0))
     if best:
-        actor, facts = checkpoint.load_best(found.path, like)
+        actor, facts = best_policy.load(found.path, like)
     else:
         named, facts = checkpoint.load_arrays(found.path)
         state = jax.eval_shape(algorithm.init, jax.random.key(0))

@@ -116,3 +116,13 @@ def _like(leaf, value: np.ndarray):
     if getattr(leaf, "weak_type", False):  # else resuming would compile every update anew, with other promotions
         return jnp.full(leaf.shape, leaf.dtype.type(0).item()).at[...].set(value)
     return jnp.array(value)
+
+
+def plain(facts: dict) -> dict:
+    """A copy of facts as JSON gives them back."""
+    try:
+        return json.loads(json.dumps(facts, default=lambda x: x.item() if isinstance(x, np.generic) else x.tolist()))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"the facts of a checkpoint must be JSON (numbers, text, lists, dictionaries): {error}"
+        ) from error

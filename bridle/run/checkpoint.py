@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import threading
@@ -13,11 +12,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bridle.run.arrays import flatten, read, restore, write
+from bridle.run.arrays import flatten, plain, read, restore, write
+from bridle.run.chunks import Chunk, Ring, Rows, SavedRows, fresh_rows, reusable, saved_rows
 from bridle.run.disk import (
     Damaged,
     Seal,
@@ -29,51 +29,6 @@ from bridle.run.disk import (
     temporary,
     write_manifest,
 )
-
-_BIG = 32
-"""Chunks of more than 1/_BIG of the ring are never merged, so there are about _BIG of them at most."""
-
-
-class Rows(Protocol):
-    """What a checkpoint asks of the ring. Rows are counted from the first one ever added."""
-
-    total: int
-    """Rows ever added."""
-    capacity: int
-    """How many of the last of them are held."""
-    whole: dict[str, np.ndarray]
-    """Columns that updates write back, so that old rows change too: saved whole each time."""
-
-    def slice(self, first: int, last: int) -> dict[str, np.ndarray]:
-        """Rows `first <= t < last`, in order, without the columns of `whole`."""
-        ...
-
-
-class Chunk(NamedTuple):
-    """A file of consecutive rows."""
-
-    file: str
-    first: int
-    last: int
-    sha256: str
-    size: int
-
-
-class SavedRows(NamedTuple):
-    """The ring's rows in a checkpoint."""
-
-    total: int
-    capacity: int
-    whole: dict[str, np.ndarray]
-    parts: tuple[tuple[Path, Chunk], ...]
-
-    @property
-    def chunks(self) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
-        """(first, last, columns) of each chunk, oldest first, read one at a time; rows that the ring had dropped are left out."""
-        for path, chunk in self.parts:
-            first = max(chunk.first, self.total - self.capacity)
-            columns = read(path, Seal(chunk.sha256, chunk.size))
-            yield first, chunk.last, {name: x[first - chunk.first :] for name, x in columns.items()}
 
 
 class Loaded(NamedTuple):
@@ -146,7 +101,7 @@ def load(
     for path, manifest in _newest_first(Path(folder), step, say):
         try:
             arrays = read(path / "arrays.safetensors", _seal(manifest, "arrays.safetensors"))
-            rows = _saved_rows(path, manifest) if with_rows else None
+            rows = saved_rows(path, manifest) if with_rows else None
         except Damaged as error:
             say(f"{error}; going back to the checkpoint before it")
             continue
@@ -172,65 +127,6 @@ def steps(folder: Path) -> list[int]:
     return [manifest["step"] for _, manifest in reversed(list(_newest_first(Path(folder), None, lambda text: None)))]
 
 
-def is_better(new: dict, old: dict | None) -> bool:
-    """Is an evaluation `{"return": float, "cost": [C], "limit": [C]}` better? Feasible first, then the higher return.
-
-    Where none is feasible, the smaller sum of excesses of cost wins, then the return. Both are judged by the new limit.
-    """
-
-    def rank(facts):
-        excess = sum(max(0.0, c - limit) for c, limit in zip(facts["cost"], new["limit"], strict=True))
-        sane = math.isfinite(facts["return"]) and all(map(math.isfinite, facts["cost"]))
-        return sane, (-excess if sane else 0.0), (facts["return"] if sane else 0.0)
-
-    return rank(new)[0] if old is None else rank(new) > rank(old)
-
-
-def save_best(folder: Path, actor: Any, facts: dict) -> bool:
-    """Replace `best/` by this actor if `is_better` says so; did it? `facts` are `is_better`'s and whatever else is known."""
-    best = Path(folder) / "best"
-    best.mkdir(exist_ok=True)
-    try:
-        old = read_manifest(best)
-    except Damaged:
-        old = None
-    if not is_better(facts, old and old["facts"]):
-        return False
-    aside = best / "new.safetensors"
-    with full_disk_told(best, facts.get("step", "?")):
-        try:
-            seal = write(aside, flatten(actor))
-            name = f"actor-{seal.sha256[:12]}.safetensors"
-            os.replace(aside, best / name)
-            body = {"facts": _json(facts), "files": {name: seal._asdict()}}
-            write_manifest(best / "manifest.new", body)
-            os.replace(best / "manifest.new", best / "manifest.json")  # from here on the new one is the best
-            sync_folder(best)
-        finally:
-            aside.unlink(missing_ok=True)
-    for path in best.glob("actor-*.safetensors"):
-        if path.name != name:
-            path.unlink(missing_ok=True)
-    return True
-
-
-def load_best(folder: Path, like: Any) -> tuple[Any, dict]:
-    """The best actor of a run, as a tree like `like`, and what was known of it."""
-    best = Path(folder) / "best"
-    if not (best / "manifest.json").exists():
-        raise FileNotFoundError(f"{best} holds no actor yet: the first evaluation saves one")
-    manifest = read_manifest(best)
-    ((name, seal),) = manifest["files"].items()
-    return restore(like, read(best / name, Seal(**seal))), manifest["facts"]
-
-
-class Ring(NamedTuple):
-    """How far the ring has come."""
-
-    total: int
-    capacity: int
-
-
 class _Snapshot(NamedTuple):
     """Copies of all that one save writes."""
 
@@ -246,35 +142,14 @@ class _Snapshot(NamedTuple):
 
 
 def _snapshot(folder, step, tree, facts, rows, parent) -> _Snapshot:
-    arrays, facts = flatten(tree), _json(facts)
+    arrays, facts = flatten(tree), plain(facts)
     if rows is None:
         return _Snapshot(int(step), arrays, facts, None, (), None, {})
     total, capacity = int(rows.total), int(rows.capacity)
-    chunks = _reusable(folder, parent, total, capacity)
-    first = max(0, total - capacity, chunks[-1].last if chunks else 0)
-    # Small chunks join the new one, as in a binary counter: few files, and O(new rows) per save on average.
-    while chunks and first < total and chunks[-1].last - chunks[-1].first <= min(total - first, capacity // _BIG):
-        first = max(chunks.pop().first, total - capacity)
-    columns = {name: np.array(x, order="C") for name, x in rows.slice(first, total).items()} if first < total else None
+    chunks = reusable(folder, parent, total, capacity)
+    fresh = fresh_rows(chunks, rows)
     whole = {name: np.array(x, order="C") for name, x in rows.whole.items()}
-    fresh = None if columns is None else (first, total, columns)
     return _Snapshot(int(step), arrays, facts, Ring(total, capacity), tuple(chunks), fresh, whole)
-
-
-def _reusable(folder: Path, parent: Path | None, total: int, capacity: int) -> list[Chunk]:
-    """Chunks of the parent that still hold rows of the ring, as far as they are there without a gap."""
-    try:
-        saved = read_manifest(parent)["rows"] if parent is not None else None
-    except Damaged:
-        saved = None
-    if not saved or saved["total"] > total:
-        return []
-    chunks = [chunk for x in saved["chunks"] if (chunk := Chunk(**x)).last > total - capacity]
-    for chunk in chunks:
-        path = folder / "checkpoints" / "rows" / chunk.file
-        if not path.exists() or path.stat().st_size != chunk.size:
-            return []
-    return chunks
 
 
 def _write(folder: Path, snapshot: _Snapshot, keep: int) -> Path:
@@ -341,16 +216,6 @@ def _prune(home: Path, keep: int) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _json(facts: dict) -> dict:
-    """A copy of facts as JSON gives them back."""
-    try:
-        return json.loads(json.dumps(facts, default=lambda x: x.item() if isinstance(x, np.generic) else x.tolist()))
-    except (TypeError, AttributeError) as error:
-        raise ValueError(
-            f"the facts of a checkpoint must be JSON (numbers, text, lists, dictionaries): {error}"
-        ) from error
-
-
 def _seal(manifest: dict, name: str) -> Seal:
     return Seal(**manifest["files"][name])
 
@@ -384,19 +249,6 @@ def _newest_first(folder: Path, step: int | None, say: Callable[[str], Any]) -> 
         (line if manifest["step"] <= oldest else others).append((path, manifest))
         oldest = min(oldest, manifest["step"])
     yield from line + others
-
-
-def _saved_rows(path: Path, manifest: dict) -> SavedRows | None:
-    saved = manifest["rows"]
-    if saved is None:
-        return None
-    chunks = [Chunk(**x) for x in saved["chunks"]]
-    parts = tuple((path.parent / "rows" / chunk.file, chunk) for chunk in chunks)
-    for file, chunk in parts:
-        check(file, Seal(chunk.sha256, chunk.size))
-    name = "whole.safetensors"
-    whole = read(path / name, _seal(manifest, name)) if name in manifest["files"] else {}
-    return SavedRows(saved["total"], saved["capacity"], whole, parts)
 
 
 def _none_left(folder: Path, step: int | None) -> OSError:

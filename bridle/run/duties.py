@@ -8,7 +8,8 @@ from typing import Any
 
 from bridle.core.algorithm import Algorithm
 from bridle.core.types import CostLimit
-from bridle.run.checkpoint import Saver, save_best
+from bridle.run import best
+from bridle.run.checkpoint import Saver
 from bridle.run.evaluate import Evaluation, Evaluator
 from bridle.run.log import Display, Log
 from bridle.run.options import Options
@@ -82,7 +83,7 @@ class Duties:
             "episodes": len(found.returns),
             "sampled": self.evaluator.sampled,
         }
-        save_best(self.path, actor, facts)
+        best.save(self.path, actor, facts)
 
     def write_row(self, progress: Progress) -> None:
         """One row with everything since the last one, whichever duty asks for it."""

@@ -26,8 +26,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import bridle
-from bridle.run import arrays, checkpoint, disk
-from bridle.run.checkpoint import Saver, is_better, load, load_arrays, load_best, save, save_best
+from bridle.run import arrays, best, checkpoint, disk
+from bridle.run.best import is_better
+from bridle.run.checkpoint import Saver, load, load_arrays, save
 
 
 class Ring:
@@ -516,15 +517,15 @@ def test_an_evaluation_that_is_not_finite_is_never_the_best():
 
 def test_best_is_replaced_by_a_better_actor_alone(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no actor yet"):
-        load_best(tmp_path, {"w": np.zeros(2)})
+        best.load(tmp_path, {"w": np.zeros(2)})
     for value, cost, saved in ((1.0, 20.0, True), (0.5, 5.0, True), (9.0, 11.0, False), (0.6, 6.0, True)):
-        assert save_best(tmp_path, {"w": np.full(2, value)}, {**found(value, cost), "step": 3}) is saved
+        assert best.save(tmp_path, {"w": np.full(2, value)}, {**found(value, cost), "step": 3}) is saved
         assert len(list((tmp_path / "best").iterdir())) == 2
-    actor, facts = load_best(tmp_path, {"w": np.zeros(2)})
+    actor, facts = best.load(tmp_path, {"w": np.zeros(2)})
     assert actor["w"][0] == facts["return"] == 0.6
     damage(next((tmp_path / "best").glob("*.safetensors")), 70)
     with pytest.raises(OSError, match="damaged"):
-        load_best(tmp_path, {"w": np.zeros(2)})
+        best.load(tmp_path, {"w": np.zeros(2)})
 
 
 # --- the package -------------------------------------------------------------------------------------------------------
