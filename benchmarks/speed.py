@@ -77,11 +77,13 @@ def main(words: list[str] | None = None) -> int:
 
 def heading(repeats: int) -> str:
     """What was measured on what."""
+    words = sys.argv[1:]
+    told = "".join(f" {word}" for i, word in enumerate(words) if "--out" not in (word, words[i - 1]))
     versions = ", ".join(
         f"{k} {v}" for k, v in folder.versions().items() if k in ("python", "jax", "numpy", "mujoco") and v
     )
     return (
-        f"# Speed\n\n`python benchmarks/speed.py`, {time.strftime('%Y-%m-%d')}, commit {commit()}, bridle {bridle.__version__}, "
+        f"# Speed\n\n`python benchmarks/speed.py{told}`, {time.strftime('%Y-%m-%d')}, commit {commit()}, bridle {bridle.__version__}, "
         f"{versions}; {processor()}, {os.cpu_count()} cores. Medians of {repeats} alternating repeats, smallest and greatest "
         f"in brackets. What is counted and how: [`benchmarks/README.md`](../README.md).\n"
     )

@@ -16,6 +16,7 @@ from bridle.algorithms import ALGORITHMS, config_class
 from bridle.algorithms.presets import PRESETS
 from bridle.api import asked
 from bridle.cli import settings as words_of
+from bridle.run.folder import create
 from bridle.run.options import Options
 from bridle.run.records import from_json
 
@@ -179,6 +180,11 @@ def test_presets_fit_their_algorithm_and_the_options(name):
             "train cvpo --env SafetyCarCircel-v0",
             "no environment 'SafetyCarCircel-v0'; did you mean 'SafetyCarCircle-v0'?",
         ),
+        ("train cvpo --env CartPol-v1", "no environment 'CartPol-v1'; did you mean 'CartPole-v1'?"),
+        ("train cvpo --env nomodule:make", "no module 'nomodule' in"),
+        ("train cvpo --from nowhere", "nowhere is no run folder: nothing lies there"),
+        ("train cvpo --max-grad-norm -1", "max_grad_norm = -1.0; allowed: a number > 0, or None"),
+        ("train cvpo --memory 200", "memory = 200; allowed: an integer >= 256, what one draw needs"),
         ("train cvpo --preset fsrl-bulet", "no preset 'fsrl-bulet'; did you mean 'fsrl-bullet'?"),
         ("train cvpo --discuont 0.9", "no option --discuont; did you mean '--discount'?"),
         ("train cvpo --steps many", "Error parsing --steps: invalid literal for int() with base 10: 'many'"),
@@ -218,6 +224,12 @@ def test_mistakes_in_files_are_told(tmp_path, capsys):
     file.write_text("algorithm = 'sac'")
     assert "is of algorithm 'sac', not of 'cvpo'" in mistake(capsys, "train", "cvpo", "--config", str(file))
     (tmp_path / "setting.toml").unlink(missing_ok=True)
+    for text in ("config = 'other.toml'", "options = [1]"):
+        file.write_text(text)
+        assert "allowed: a table [" in mistake(capsys, "train", "cvpo", "--config", str(file))
+    (tmp_path / "config.json").write_text("{}")
+    assert "no run folder of ours" in mistake(capsys, "train", "cvpo", "--config", str(tmp_path))
+    assert "no run folder of ours" in mistake(capsys, "resume", str(tmp_path))
     absent = str(tmp_path / "setting.toml")
     assert "did you mean 'settings.toml'?" in mistake(capsys, "train", "cvpo", "--config", absent)
 
@@ -246,7 +258,9 @@ def test_a_presets_environment_arguments_stay_with_its_suite():
     assert asked.resolve("cvpo", None, "icml22-circle", {}).options.env == "SafetyCarCircle-v0"
 
 
-def test_values_of_every_kind_are_read():
+def test_values_of_every_kind_are_read(tmp_path):
+    record = {"algorithm": "cvpo", "class": "bridle.algorithms.cvpo:Config", "config": {}, "options": {}, "spec": {}}
+    other = create(tmp_path / "other", record)
     words = [
         "--steps",
         "1_000",
@@ -261,9 +275,9 @@ def test_values_of_every_kind_are_read():
         "--horizon",
         "5",
     ]
-    found = words_of.asked_for(["cvpo", *words, "--max-grad-norm=0.5", "--from", "elsewhere", "--cost-limit", "1", "2"])
+    found = words_of.asked_for(["cvpo", *words, "--max-grad-norm=0.5", "--from", str(other), "--cost-limit", "1", "2"])
     assert (found.options.steps, found.options.env_args, found.options.horizon) == (1000, ("a=1", "b=2"), 5)
-    assert (found.options.cost_limit, found.options.from_run) == ((1.0, 2.0), "elsewhere")
+    assert (found.options.cost_limit, found.options.from_run) == ((1.0, 2.0), str(other))
     assert (found.config.hidden, found.config.alpha_caps, found.config.max_grad_norm) == ((7,), (1.0, 20.0), 0.5)
 
 

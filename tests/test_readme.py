@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bridle import cli
-from bridle.cli.settings import algorithm_of, named_settings
+from bridle import cli, envs
+from bridle.algorithms import presets
+from bridle.cli.settings import algorithm_of, check_flags, known_flags
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "coming-from-cvpo-safe-rl.md"]
@@ -42,7 +43,11 @@ def test_every_command_is_understood(command):
         assert name in ("--help", "train", *cli.COMMANDS)
         return
     if name == "train":
-        named_settings(*algorithm_of(words))
+        name, words = algorithm_of(words)
+        check_flags(words, known_flags(name))
+        for word in set(words) & {"--preset", "--env"}:
+            found = words[words.index(word) + 1]
+            presets.PRESETS[found] if word == "--preset" else envs.check(found)
     else:
         cli.parser_of(name).read(words)
 

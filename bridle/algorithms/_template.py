@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import optax
 
 from bridle.core.algorithm import Algorithm, Batch, Finished, Update
+from bridle.core.config import check
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec
 from bridle.nets.mlp import MLP, QEnsemble, flatten_obs, obs_size
 from bridle.parts.critics import cost_value, last_row, polyak, reward_value, squared_error, td_targets
@@ -53,11 +54,9 @@ class Config:
     """Dual ascent: how far the multiplier moves for an excess of the whole limit, a finished episode."""
 
     def __post_init__(self):
-        for name in ("batch", "every", "times", "memory"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)!r}; allowed: an integer > 0")
-        if not 0.0 < self.discount < 1.0:
-            raise ValueError(f"discount = {self.discount!r}; allowed: a number in (0, 1)")
+        ranges = {"discount": (0.0 < self.discount < 1.0, "a number in (0, 1)")}
+        counts = ("batch", "every", "times", "memory")
+        check(self, ranges | {name: (getattr(self, name) > 0, "an integer > 0") for name in counts})
 
     def build(self, spec: Spec, limit: CostLimit) -> Algorithm:
         """The algorithm for a world with continuous actions."""

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from bridle.core.algorithm import Algorithm, Batch, Latest, Sequences, Update
+from bridle.core.config import check
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec, Transition
 from bridle.maths import gaussian
 from bridle.nets.mlp import QEnsemble, flatten_obs, obs_size
@@ -119,14 +120,20 @@ class Config:
             "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
             "samples": (self.samples > 1, "an integer > 1"),
         }
+        ranges |= {
+            "max_grad_norm": (self.max_grad_norm is None or self.max_grad_norm > 0, "a number > 0, or None"),
+            "alpha_rates": (min(self.alpha_rates) >= 0, "two numbers >= 0"),
+            "alpha_caps": (min(self.alpha_caps) > 0, "two numbers > 0"),
+        }
         counts = ("critics", "cost_critics", "n_step", "batch", "every", "times", "memory", "fit_steps")
         ranges |= {name: (getattr(self, name) > 0, "an integer > 0") for name in counts}
-        for name, (holds, allowed) in ranges.items():
-            if not holds:
-                raise ValueError(f"{name} = {getattr(self, name)!r}; allowed: {allowed}")
+        check(self, ranges)
 
     def build(self, spec: Spec, limit: CostLimit) -> Algorithm:
         """CVPO for a world with continuous actions that tells a cost."""
+        least = max(self.batch, self.n_step * spec.num_envs)
+        if self.memory < least:
+            raise ValueError(f"memory = {self.memory}; allowed: an integer >= {least}, what one draw needs")
         if not isinstance(spec.action, Continuous):
             raise ValueError(f"cvpo takes continuous actions, and {spec.name} has {spec.action}")
         bound = {"config": self, "spec": spec, "limit": limit}
@@ -135,7 +142,7 @@ class Config:
             Sequences(self.batch, self.n_step) if self.n_step > 1 else Batch(self.batch),
             partial(update, **bound),
             every=self.every,
-            start=max(self.warmup, self.batch),
+            start=self.warmup // self.every * self.every,  # so that the first block is at the first multiple after it
             times=self.times,
         )
         in_critic = limit.discounted(0, self.discount, spec.horizon, self.limit_unit)
@@ -153,7 +160,9 @@ class Config:
                 f"cost limit {_numbers(limit.limit)} an episode = {_numbers(in_critic)} in the critic "
                 f"(discount {self.discount}, horizon {spec.horizon}, unit '{self.limit_unit}'"
                 + (
-                    f" at the start; training aims at {self.aim:.0%} of it)" if self.limit_unit == "calibrated" else ")"
+                    f", before anything is measured; training aims at {self.aim:.0%} of it)"
+                    if self.limit_unit == "calibrated"
+                    else ")"
                 ),
             ),
         )
@@ -205,7 +214,7 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
         critic_opt=critic_tx.init((critic, cost_critic)),
         dual=initial_dual(c),
         alpha=alpha,
-        measured=Measured(jnp.asarray(limit.limit, jnp.float32), jnp.zeros(c)),
+        measured=Measured(limit.at(0), jnp.zeros(c)),
         updates=jnp.zeros((), jnp.int32),
     )
 
@@ -257,7 +266,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         critic_opt=critic_opt,
         dual=expectation.dual,
         alpha=alpha,
-        measured=measured._replace(cost_q=polyak(measured.cost_q, mean_cost_q, jnp.maximum(rate, 1.0 / updates))),
+        measured=measured._replace(cost_q=polyak(measured.cost_q, mean_cost_q, jnp.clip(rate, 1.0 / updates, 1.0))),
         updates=updates,
     )
     metrics = {

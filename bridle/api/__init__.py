@@ -82,8 +82,8 @@ def evaluate(
     return result
 
 
-def load(run: Path | str, best: bool = True, config: Any = None) -> Policy:
-    """The best (or last) policy of a run. A run of a config class of your own needs an instance as `config`."""
+def load(run: Path | str, best: bool = False, config: Any = None) -> Policy:
+    """The last (or best) policy of a run. A run of a config class of your own needs an instance as `config`."""
     found = folders.open_run(run)
     options = asked.recorded_options(found)
     devices.remember()

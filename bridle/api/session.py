@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 
 import bridle
@@ -80,6 +81,8 @@ class Training:
         run = folders.open_run(self.path)
         with run.lock(), Stopper(grace=grace) as stopper:
             try:
+                if self.start is not None and checkpoint.newest(self.path) != self.start.path:
+                    raise BlockingIOError(f"{self.path} was trained by another process meanwhile; resume it again")
                 return self._train(stopper)
             finally:
                 self.world.close()
@@ -171,7 +174,7 @@ def prepare(what: Asked) -> Training:
     trial = worlds.trial_world(twin, options, min(options.eval_episodes, 10))
     if told is not None:
         options = dataclasses.replace(options, env=world.spec.name)
-    spec, options, lines = worlds.with_horizon(world, trial, options)
+    spec, lines = worlds.with_horizon(world, trial, options)
     limit = worlds.limit_of(options, spec)
     algorithm = config.build(spec, limit)
     path = Path(options.run) if options.run else folders.default_path("runs", options.env, name, options.seed)
@@ -263,13 +266,13 @@ def _restore(start: checkpoint.Loaded, progress: loop.Progress, duties: Duties) 
 
 
 def _networks_of(run: str, algorithm: Algorithm, say: Callable[[str], Any]) -> dict[str, Any]:
-    """The networks of another run: all fields of the state that can be called. Optimisers and duals are not among them."""
+    """The networks of another run: all fields of the state that are modules, or lists of them. Optimisers and duals are not."""
     found = folders.open_run(run)
     named, facts = checkpoint.load_arrays(found.path)
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
     taken = {}
     for name, like in state._asdict().items():
-        if not callable(like):
+        if not _is_network(like):
             continue
         try:
             taken[name] = arrays.restore(like, arrays.below(named, f"state/{name}"))
@@ -277,6 +280,12 @@ def _networks_of(run: str, algorithm: Algorithm, say: Callable[[str], Any]) -> d
             raise ValueError(f"the networks of {found.path} do not fit: {name}: {error}") from error
     say(f"networks  {', '.join(taken)} from {found.path} at step {facts['step']:,}")
     return taken
+
+
+def _is_network(value: Any) -> bool:
+    if type(value) in (tuple, list):
+        return len(value) > 0 and all(map(_is_network, value))
+    return isinstance(value, eqx.Module) and callable(value)
 
 
 def _opening(training: Training, spec: Spec, device: str, preset: str | None) -> list[str]:

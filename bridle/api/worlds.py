@@ -20,7 +20,7 @@ WAYS_TO_TELL_COST = (
 )
 
 
-def with_horizon(world: World, trial: World, options: Options) -> tuple[Spec, Options, list[str]]:
+def with_horizon(world: World, trial: World, options: Options) -> tuple[Spec, list[str]]:
     """The world's spec with a horizon, if there is any: what the world says, what the user says, or what is measured."""
     spec = world.spec
     if spec.horizon is not None:
@@ -29,14 +29,14 @@ def with_horizon(world: World, trial: World, options: Options) -> tuple[Spec, Op
                 f"horizon = {options.horizon}, but {spec.name} has episodes of {spec.horizon} steps; an environment that "
                 f"can have others takes it as an argument: --env-args horizon={options.horizon}"
             )
-        return spec, options, []
+        return spec, []
     if options.horizon is not None:
-        return dataclasses.replace(spec, horizon=options.horizon), options, []
+        return dataclasses.replace(spec, horizon=options.horizon), []
     found = _measured_horizon(trial)
     if found is None:
-        return spec, options, []
+        return spec, []
     line = f"horizon   {found} steps, measured: {spec.name} tells none; --horizon says another"
-    return dataclasses.replace(spec, horizon=found), dataclasses.replace(options, horizon=found), [line]
+    return dataclasses.replace(spec, horizon=found), [line]
 
 
 def _measured_horizon(world: World) -> int | None:
@@ -77,7 +77,7 @@ def twin_of(env: Any) -> Any:
 
 
 def make(env: Any, options: Options, num_envs: int) -> World:
-    return envs.make(env, num_envs, options.cost_fn, **envs.parse_args(options.env_args))
+    return envs.make(env, num_envs, options.cost_fn, options.horizon, **envs.parse_args(options.env_args))
 
 
 def trial_world(env: Any, options: Options, num_envs: int) -> World:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridle import algorithms, envs
 from bridle.core.names import nearest
 from bridle.run import records
+from bridle.run.folder import open_run
 
 if TYPE_CHECKING:
     from bridle.api.asked import Asked
@@ -31,7 +31,7 @@ def asked_for(words: list[str]) -> Asked:
 
 def named_settings(name: str, words: list[str]) -> dict[str, Any]:
     """What is said by name before any flag is read: a preset, a file's settings, an environment. Loads no JAX."""
-    known = [*field_names(OPTIONS), *field_names(algorithms.ALGORITHMS[name][0]), "preset", "config"]
+    known = known_flags(name)
     check_flags(words, known)
     preset, file, env = (value_of(words, flag) for flag in ("--preset", "--config", "--env"))
     found = from_file(Path(file), name, known) if file is not None else {}
@@ -42,6 +42,9 @@ def named_settings(name: str, words: list[str]) -> dict[str, Any]:
         algorithms.preset(found["preset"], name)
     if "env" in found:
         envs.check(found["env"])
+        envs.check_elsewhere(found["env"])
+    if (other := value_of(words, "--from-run")) is not None:
+        open_run(other)
     return found
 
 
@@ -52,6 +55,11 @@ def algorithm_of(words: list[str]) -> tuple[str, list[str]]:
         known = ", ".join(algorithms.ALGORITHMS)
         raise ValueError(f"train which algorithm? There are {known}: bridle train {known.partition(',')[0]} ...")
     return algorithms.check(words[0]), words[1:]
+
+
+def known_flags(name: str) -> list[str]:
+    """What can be said of a training with this algorithm, as names of fields."""
+    return [*field_names(OPTIONS), *field_names(algorithms.ALGORITHMS[name][0]), "preset", "config"]
 
 
 def field_names(path: str) -> list[str]:
@@ -85,21 +93,17 @@ def value_of(words: list[str], flag: str) -> str | None:
 
 def from_file(path: Path, name: str, known: list[str]) -> dict[str, Any]:
     """A TOML file (flags, or tables `options` and `config` of them), or a run's config.json, as settings."""
-    if path.is_dir():
-        path = path / "config.json"
-    if path.suffix == ".json":
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise FileNotFoundError(f"no file {path}") from error
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid JSON: {error}") from error
-        options = {k: v for k, v in data.get("options", {}).items() if k not in ("run", "from_run")}
-        data = {"algorithm": data.get("algorithm", name), **options, **data.get("config", {})}
+    if path.is_dir() or path.suffix == ".json":
+        recorded = open_run(path if path.is_dir() else path.parent).config
+        options = {k: v for k, v in recorded["options"].items() if k not in ("run", "from_run")}
+        data = {"algorithm": recorded["algorithm"], **options, **recorded["config"]}
     else:
         data = records.from_toml(path)
-        tables = data.pop("options", {}) | data.pop("config", {})
-        data |= tables
+        for table in ("options", "config"):
+            found = data.pop(table, {})
+            if not isinstance(found, dict):
+                raise ValueError(f"{path}: {table} = {found!r}; allowed: a table [{table}] of flags")
+            data |= found
     if (other := data.pop("algorithm", name)) != name:
         raise ValueError(f"{path} is of algorithm {other!r}, not of {name!r}")
     for key in data:

@@ -25,7 +25,7 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Latest:
-    """The last `length` rows of every env, oldest first, leaves [L N ...]."""
+    """The last `length` rows of every env, oldest first, leaves [L N ...]; none from before a run lost its open episodes."""
 
     length: int
 

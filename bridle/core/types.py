@@ -123,8 +123,8 @@ class CostLimit:
     """The limit of each constraint: the expected undiscounted sum of its cost over one episode, and its schedule.
 
     An episode that ends early counts its own sum. `schedule` moves the limit from `start` to `limit` over the first
-    `steps` env steps: `linear` (FSRL), or `exponential` with rate 5 / steps (Liu et al. 2022, code). Every user of the
-    limit reads it through `at`.
+    `steps` env steps: `linear` (FSRL), or `exponential` with rate 5 / steps (Liu et al. 2022, code). What learning aims at
+    is read through `at`; evaluations are judged by `limit`.
     """
 
     limit: tuple[float, ...]
@@ -150,8 +150,8 @@ class CostLimit:
         - `horizon`: limit (1 - discount^T) / (1 - discount) / T, the cost spread evenly over T steps and summed from
           the first one (Liu et al. 2022, arXiv:2201.11927, appendix B.1);
         - `infinite`: limit / T / (1 - discount), what a critic holds that bootstraps at the time limit;
-        - `calibrated`: what the critic now says of the policy plus the infinite unit of how far the cost of finished
-          episodes lies below the limit; `measured` is (critic's mean [C], mean cost of episodes [C]). By the policy
+        - `calibrated`: what the critic now says of the policy plus the infinite unit of how far the cost of an episode
+          lies below the limit; `measured` is (critic's mean [C], cost of an episode [C]). By the policy
           improvement theorem the two move together, and the critic's bias and replay's staleness drop out
           (Achiam et al. 2017, arXiv:1705.10528, eq. 10). Without `measured` it is the infinite one.
         """

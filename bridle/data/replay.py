@@ -111,7 +111,7 @@ class Ring:
             case Sequences(size, length):
                 return self.held >= length and self.held * self.num_envs >= size and self._startable(length)
             case Latest(length):
-                return self.held >= length
+                return min(self.held, self.total - 1 - max(self._cuts, default=-1)) >= length
             case Everything():
                 return self.held > 0
             case Finished():

@@ -6,6 +6,7 @@ This file is the table of our own names and the one door, `make`; it imports not
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 
@@ -47,14 +48,34 @@ def check(name: str) -> None:
     raise ValueError(f"no environment {name!r}{nearest(name.removeprefix('bridle/'), ours)}")
 
 
-def make(env, num_envs: int = 1, cost_fn=None, **args):
+def check_elsewhere(name: str) -> None:
+    """Is `name` to be found at all: by Gymnasium, or its module from the working directory? Imports Gymnasium if need be."""
+    if name.removeprefix("bridle/") in tasks():
+        return
+    if ":" in name:
+        top = name.partition(":")[0].partition(".")[0]
+        if os.getcwd() not in sys.path and "" not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        if top.isidentifier() and importlib.util.find_spec(top) is None:
+            raise ValueError(f"environment {name!r}: no module {top!r} in {os.getcwd()} nor among the installed ones")
+        return
+    import gymnasium
+
+    if name not in gymnasium.registry and "/" not in name:
+        unversioned = any(name == one.rpartition("-v")[0] for one in gymnasium.registry)
+        if not unversioned:
+            raise ValueError(f"no environment {name!r}{nearest(name, [*gymnasium.registry, *tasks()])}")
+
+
+def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, **args):
     """`num_envs` copies of `env` as a `World`.
 
     `env`: a name of ours (`SafetyCarCircle-v0`, `toy/Corridor-v0`), a Gymnasium id (also `module:Id-v0`),
     `module:callable` or a callable that returns a `gymnasium.Env` (or a `VectorEnv`, or a `World`, if it takes
     `num_envs`), or such an object itself. `cost_fn(obs, action, next_obs)` (or `module:function`) gives the cost
     [N] or [N C] of batched arrays, with the action in the environment's own units; it replaces what the environment
-    tells. `args` go to the environment; `workers="process"` steps Gymnasium environments in processes of their own.
+    tells. `time_limit` truncates a `gymnasium.Env` that has no limit of its own after so many steps. `args` go to the
+    environment; `workers="process"` steps Gymnasium environments in processes of their own.
     """
     if not isinstance(num_envs, int) or num_envs < 1:
         raise ValueError(f"num_envs = {num_envs!r}; allowed: an integer > 0")
@@ -70,7 +91,7 @@ def make(env, num_envs: int = 1, cost_fn=None, **args):
         env = bare
     from bridle.envs import gymnasium
 
-    return _with_cost(gymnasium.make(env, num_envs, told=cost_fn is None, **args), cost_fn)
+    return _with_cost(gymnasium.make(env, num_envs, told=cost_fn is None, time_limit=time_limit, **args), cost_fn)
 
 
 def parse_args(pairs) -> dict:

@@ -32,7 +32,7 @@ STATELESS = ("OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "RescaleAction"
 """Gymnasium's wrappers whose state is nothing but elapsed steps."""
 
 
-def make(env, num_envs: int, told: bool = True, workers: str | None = None, **args):
+def make(env, num_envs: int, told: bool = True, workers: str | None = None, time_limit: int | None = None, **args):
     """A world from whatever a user may call an environment; see `bridle.envs.make`. Without `told`, costs are ignored."""
     from bridle.envs.vector import Vectorised, processes
 
@@ -55,15 +55,16 @@ def make(env, num_envs: int, told: bool = True, workers: str | None = None, **ar
             f"environment {name!r} is one object and num_envs = {num_envs}: pass a callable that makes it, "
             f"such as lambda: {type(env.unwrapped).__name__}(...), or num_envs=1 and no workers"
         )
-    spec, actions = probe(Copy(first, name, 0, told), num_envs)
+    spec, actions = probe(Copy(limited(first, time_limit), name, 0, told), num_envs)
     costs = len(spec.constraints)
     if given:
-        return Copies([Copy(first, name, 0, told, costs)], spec, actions)
+        return Copies([Copy(limited(first, time_limit), name, 0, told, costs)], spec, actions)
     first.close()
+    made = [functools.partial(_copy, factory, name, i, told, costs, time_limit) for i in range(num_envs)]
     if workers:
-        return processes([functools.partial(_copy, factory, name, i, told, costs) for i in range(num_envs)], spec)
-    copies = [_copy(factory, name, i, told, costs) for i in range(num_envs)]
-    if len({id(first), *(id(copy.env) for copy in copies)}) <= num_envs:
+        return processes(made, spec)
+    copies = [one() for one in made]
+    if len({id(first.unwrapped), *(id(copy.unwrapped) for copy in copies)}) <= num_envs:
         raise ValueError(f"environment {name!r} returned the same object twice; it has to make a new one at each call")
     return Copies(copies, spec, actions)
 
@@ -234,8 +235,13 @@ class Copies:
         return self.copies[i].reset(seed=episode_seed(self.seeds[i], self.episode[i]))[0]
 
 
-def _copy(factory, name, index, told, costs):
-    return Copy(factory(), name, index, told, costs)
+def limited(env: gymnasium.Env, steps: int | None) -> gymnasium.Env:
+    """`env`, truncated after `steps` where it says of no end of its own."""
+    return env if steps is None or _horizon(env) is not None else gymnasium.wrappers.TimeLimit(env, steps)
+
+
+def _copy(factory, name, index, told, costs, time_limit):
+    return Copy(limited(factory(), time_limit), name, index, told, costs)
 
 
 def _fitting(world, copies, name, num_envs):

@@ -26,12 +26,20 @@ def is_better(new: dict, old: dict | None) -> bool:
 
 
 def save(folder: Path, actor: Any, facts: dict) -> bool:
-    """Replace `best/` by this actor if `is_better` says so; did it? `facts` are `is_better`'s and whatever else is known."""
+    """Replace `best/` by this actor if `is_better` says so; did it? `facts` are `is_better`'s and whatever else is known.
+
+    An evaluation at the end of a run that is not due then (`closing`) only counts until one comes that is: had the run
+    gone on, it would never have been made.
+    """
     best = Path(folder) / "best"
     best.mkdir(exist_ok=True)
     try:
         old = read_manifest(best)
     except Damaged:
+        old = None
+    if old is not None and old["facts"].get("closing", False) != facts.get("closing", False):
+        if facts.get("closing", False):
+            return False
         old = None
     if not is_better(facts, old and old["facts"]):
         return False

@@ -110,6 +110,12 @@ def load(
     raise _none_left(Path(folder), step)
 
 
+def newest(folder: Path) -> Path | None:
+    """Where the checkpoint lies that was saved last, as far as it can be listed."""
+    found = _newest_first(Path(folder), None, lambda text: None)
+    return max(found, key=lambda one: one[1]["serial"], default=(None, None))[0]
+
+
 def load_arrays(
     folder: Path, step: int | None = None, say: Callable[[str], Any] = warnings.warn
 ) -> tuple[dict[str, np.ndarray], dict]:

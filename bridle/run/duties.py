@@ -14,7 +14,7 @@ from bridle.run.evaluate import Evaluation, Evaluator
 from bridle.run.log import Display, Log
 from bridle.run.options import Options
 from bridle.run.tally import Tally
-from bridle.run.train import Duty, Progress, is_due
+from bridle.run.train import Duty, Progress, check_finite, is_due
 
 
 @dataclass
@@ -82,6 +82,7 @@ class Duties:
             "limit": list(self.limit.limit) or [float("inf")] * found.cost.shape[1],
             "episodes": len(found.returns),
             "sampled": self.evaluator.sampled,
+            "closing": not is_due(self.options.eval_every, progress.step, self.block),
         }
         best.save(self.path, actor, facts)
 
@@ -105,6 +106,7 @@ class Duties:
         """A checkpoint of everything; written by a thread while the run goes on."""
         if self._saved == progress.step:
             return
+        check_finite(progress)
         tree = {"state": progress.state, "actor": progress.actor, "source": self.collector.get_state() or {}}
         facts = {
             "step": progress.step,

@@ -11,6 +11,9 @@ from bridle.core.algorithm import Algorithm
 from bridle.core.types import World
 from bridle.run.collect import acting, base_key, env_seeds, told_cost
 
+LONGEST = 100_000
+"""Env steps after which an episode of an evaluation is taken to have no end."""
+
 
 class Evaluation(NamedTuple):
     """What F episodes earned and cost."""
@@ -79,6 +82,11 @@ class Evaluator:
                 finished.append(sums[i].copy())
                 left[i] -= 1
             sums[ended] = 0
+            if sums[:, 1].max() > LONGEST:
+                raise ValueError(
+                    f"an episode of {self.world.spec.name} has lasted {LONGEST:,} steps without an end; give it one: "
+                    "--horizon T, or gymnasium.wrappers.TimeLimit"
+                )
             obs, fresh, tick = outcome.obs, ended | ~outcome.valid, tick + 1
         table = np.array(finished)
         return Evaluation(table[:, 0], table[:, 2:], table[:, 1].astype(int))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import json
 import os
 import platform
@@ -11,7 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from bridle.run.disk import FORMAT, replace_text
 if TYPE_CHECKING:
     from bridle.core.types import Spec
 
+PARTS = ("format", "algorithm", "class", "config", "options", "spec")
+"""What every `config.json` tells."""
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "mujoco", "gymnasium", "safetensors")
 
 
@@ -100,17 +103,21 @@ def open_run(path: Path | str) -> RunFolder:
             f"{path} was made by a newer bridle, {config.get('bridle')} (format {config['format']}; "
             f"this one, {bridle.__version__}, reads up to {FORMAT}): upgrade bridle"
         )
+    if missing := [part for part in PARTS if part not in config]:
+        raise ValueError(f"{path} is no run folder of ours: its {file.name} has no {', '.join(missing)}")
     return RunFolder(path, config)
 
 
 def default_path(root: Path | str, env: str, algo: str, seed: int) -> Path:
-    """`ROOT/ENV/ALGO/seed-S-YYYYmmdd-HHMMSS`, with a number behind it if that is taken."""
+    """`ROOT/ENV/ALGO/seed-S-YYYYmmdd-HHMMSS`, with a number behind it if that is taken; made here, so that it is ours."""
     safe = [re.sub(r"[^\w.+-]+", "-", x).strip("-.") or "unnamed" for x in (env, algo)]
     path = Path(root, *safe, f"seed-{seed}-{time.strftime('%Y%m%d-%H%M%S')}")
-    copy = 1
-    while (free := path if copy == 1 else path.with_name(f"{path.name}-{copy}")).exists():
-        copy += 1
-    return free
+    for copy in itertools.count(1):
+        free = path if copy == 1 else path.with_name(f"{path.name}-{copy}")
+        with suppress(FileExistsError):
+            free.mkdir(parents=True)
+            return free
+    raise AssertionError("there is always another number")
 
 
 def versions() -> dict[str, str | None]:

@@ -21,6 +21,9 @@ _REFRESH = 0.25
 _WINDOW = 40
 """Pictures over which speeds are averaged."""
 
+WATCHED = ("multiplier", "limit", "eta", "feasible", "cost")
+"""Beginnings of metrics that a live table shows first: whether the limit is being kept, and how."""
+
 
 class Log:
     """Appends rows `{"step": ..., "group/name": number}` to `metrics.csv` and to TensorBoard's `events/`.
@@ -231,8 +234,7 @@ class Display:
                 style = "green" if feasible else "red"
                 table.add_row(name, Text(f"{value:.2f} {'<=' if feasible else '>'} {limit:g}", style=style))
         shown = [x for x in self._seen if "/" in x and x.split("/")[0] not in ("eval", "episode", "time")]
-        # Constraints first: whether the multiplier or eta moves is what one watches for.
-        for name in sorted(shown, key=lambda x: not x.startswith("constraint/"))[:8]:
+        for name in sorted(shown, key=lambda x: not x.rpartition("/")[2].startswith(WATCHED))[:8]:
             table.add_row(name, f"{self._seen[name]:.4g}")
         return Group(*([Text(self.title, style="bold")] if self.title else []), bar, table)
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from bridle.core.config import check
+
 
 @dataclass(frozen=True)
 class Options:
@@ -26,7 +28,7 @@ class Options:
     cost_fn: str | None = None
     """`module:function` that gives the cost as `cost_fn(obs, action, next_obs)`, for an environment that tells none."""
     horizon: int | None = None
-    """Env steps of one episode, for an environment that ends its episodes without saying when; else it is measured."""
+    """Env steps after which an environment without a limit of its own is truncated; by default its limit is measured."""
     run: str | None = None
     """The run's folder; by default `runs/ENV/ALGO/seed-S-TIME`."""
     cost_limit_start: tuple[float, ...] | None = None
@@ -69,9 +71,7 @@ class Options:
             "checkpoint_every": (self.checkpoint_every > 0, "an integer > 0"),
             "keep": (self.keep > 0, "an integer > 0"),
         }
-        for name, (holds, allowed) in checks.items():
-            if not holds:
-                raise ValueError(f"{name} = {getattr(self, name)!r}; allowed: {allowed}")
+        check(self, checks)
 
 
 def _are_limits(values: tuple[float, ...]) -> bool:

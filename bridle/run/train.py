@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -13,16 +12,19 @@ import numpy as np
 
 from bridle.core.algorithm import Algorithm, Update
 from bridle.run.collect import base_key, generator
+from bridle.run.learning import SLOW, Learning
+
+FINITE = "none: every leaf of the state is finite"
 
 
 class Diverged(RuntimeError):
-    """A metric of an update is not finite."""
+    """A metric of an update is not finite, or (`metric` is None) what its last step made of the state."""
 
-    def __init__(self, update: str, step: int, metric: str, leaf: str):
+    def __init__(self, update: str, step: int, metric: str | None, leaf: str):
+        which = "every metric is finite, but" if metric is None else f"metric '{metric}' is not finite, and"
         super().__init__(
-            f"update '{update}' diverged at step {step:,}: metric '{metric}' is not finite, and the first bad leaf of "
-            f"the state is {leaf}; the last good checkpoint is kept. A smaller learning rate or a clipped gradient "
-            f"usually helps"
+            f"update '{update}' diverged at step {step:,}: {which} the first bad leaf of the state is {leaf}; the last "
+            f"good checkpoint is kept. A smaller learning rate or a clipped gradient usually helps"
         )
         self.update, self.step, self.metric, self.leaf = update, step, metric, leaf
 
@@ -103,44 +105,61 @@ def train(
     `source.gather(actor, step, rows)` lives, `memory` remembers (see `data/replay.py`). With overlap, block k+1 is
     lived while the updates after block k are computed, with the actor after the updates before block k: a fixed lag, so
     that no number depends on timing. Blocks lie on an absolute grid of env steps: a run that stops in mid-block and
-    goes on later lives the same as one that never stopped.
+    goes on later lives the same as one that never stopped. Where updates take seconds, they are waited for before envs
+    go on, and a stop that comes meanwhile goes back to the moment before them: what `train` returns then owes them
+    still, and begins with them when it is called again.
     """
     runs = {update.name: compiled(update) for update in algorithm.updates}
     key = base_key(seed, "updates")
     block = block_rows(algorithm, source.num_envs) * source.num_envs
-    with ThreadPoolExecutor(1, "learner") as thread:
-        learning: Future | None = None
-        while progress.step < total and not stop():
+    learning: Learning | None = None
+    slow = True  # the first block compiles
+    interrupted = progress.step % block == 0 and any(due <= progress.step for due in progress.due.values())
+    while interrupted or (progress.step < total and not stop()):
+        if not interrupted:
             end = min((progress.step // block + 1) * block, total)
             rows = -(-(end - progress.step) // source.num_envs)
             lived = source.gather(progress.actor, progress.step, rows)
-            metrics = settle(learning, progress, memory)
-            learning = None
+            metrics, slow, learning = settle(learning, progress, memory), took_long(learning, slow), None
             episodes = []
             for row in lived:
                 progress.step += source.num_envs
                 episodes += memory.add(row, progress.step)
-            if progress.step % block == 0:
-                progress.actor = copy(algorithm.actor(progress.state))
-                jobs = owed(algorithm, progress, memory, seed)
-                if jobs:
-                    learning = thread.submit(learn, runs, jobs, progress.state, key, progress.step)
-                if not algorithm.overlap:
-                    metrics |= settle(learning, progress, memory)
-                    learning = None
-                    progress.actor = copy(algorithm.actor(progress.state))
             report(progress, metrics, episodes)
-            for duty in duties:
-                if progress.step >= total or is_due(duty.every, progress.step, block):
-                    late = settle(learning, progress, memory)
-                    learning = None
-                    if late:
-                        report(progress, late, [])
-                    duty.do(progress)
-        late = settle(learning, progress, memory)
-        if late:
-            report(progress, late, [])
+        interrupted = False
+        if progress.step % block == 0:
+            progress.actor = copy(algorithm.actor(progress.state))
+            before = snapshot(progress) if slow else None
+            jobs = owed(algorithm, progress, memory, seed)
+            if jobs:
+                learning = Learning(learn, runs, jobs, progress.state, key, progress.step)
+                if before is not None and not learning.wait(stop):
+                    return before
+            if not algorithm.overlap:
+                report(progress, settle(learning, progress, memory), [])
+                slow, learning = took_long(learning, slow), None
+                progress.actor = copy(algorithm.actor(progress.state))
+        for duty in duties:
+            if progress.step >= total or is_due(duty.every, progress.step, block):
+                late = settle(learning, progress, memory)
+                slow, learning = took_long(learning, slow), None
+                if late:
+                    report(progress, late, [])
+                duty.do(progress)
+    late = settle(learning, progress, memory)
+    if late:
+        report(progress, late, [])
     return progress
+
+
+def took_long(learning: Learning | None, before: bool) -> bool:
+    """Must the next updates be waited for with an ear for a stop? As before, where none were computed."""
+    return before if learning is None else learning.seconds > SLOW
+
+
+def snapshot(progress: Progress) -> Progress:
+    """A progress that lasts, though the updates to come are given the buffers of this one."""
+    return replace(progress, state=copy(progress.state), due=dict(progress.due), since=dict(progress.since))
 
 
 def is_due(every: int, step: int, block: int) -> bool:
@@ -185,11 +204,11 @@ def learn(runs, jobs: list[Job], state, key, step: int):
     return jax.block_until_ready(state), done
 
 
-def settle(learning: Future | None, progress: Progress, memory) -> dict[str, float]:
+def settle(learning: Learning | None, progress: Progress, memory) -> dict[str, float]:
     """Wait for the updates under way and take over what they yield: their metrics as `update/name`."""
     if learning is None:
         return {}
-    progress.state, done = learning.result()
+    progress.state, done = learning.future.result()
     collected: dict[str, list] = {}
     for job, metrics, writes, every in done:
         memory.write(job.data.index, writes)
@@ -203,10 +222,16 @@ def settle(learning: Future | None, progress: Progress, memory) -> dict[str, flo
     return {name: float(np.mean(values)) for name, values in collected.items()}
 
 
+def check_finite(progress: Progress) -> None:
+    """Raise `Diverged` if the state is not finite though all metrics were: they are of before an update's last step."""
+    if (leaf := first_bad_leaf(progress.state)) != FINITE:
+        raise Diverged(max(progress.since, key=lambda name: progress.since[name]), progress.step, None, leaf)
+
+
 def first_bad_leaf(state) -> str:
     """The name of the first leaf that holds a number that is not finite."""
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
         leaf = np.asarray(leaf)
         if np.issubdtype(leaf.dtype, np.floating) and not np.isfinite(leaf).all():
             return jax.tree_util.keystr(path)
-    return "none: every leaf of the state is finite"
+    return FINITE
