@@ -139,7 +139,11 @@ def _device_of(run: Path) -> str:
 
 def _go(training) -> int:
     try:
-        return training.go(GRACE).exit_code
+        code = training.go(GRACE).exit_code
+        if code:  # a signal: updates may still be computed in a thread that nobody waits for
+            sys.stdout.flush()
+            os._exit(code)
+        return code
     except FileExistsError as error:
         return wrong(error)
     except Exception as error:  # noqa: BLE001 (whatever an environment raises: the traceback lies in log.txt)

@@ -135,8 +135,13 @@ def _acting(run: folders.RunFolder) -> str:
     return "sampled actions" if sampled else "the policy's mean"
 
 
+NO_METHOD = ("env", "cost_limit", "steps", "seed", "run", "eval_every", "eval_episodes", "log_every", "checkpoint_every",
+             "keep", "device")  # fmt: skip
+"""Options that make no other method of a run."""
+
+
 def _labels(configs: list[dict]) -> list[str]:
-    """The algorithm's name, and what differs among the runs: the preset and the cost limit."""
+    """The algorithm's name, and what differs among the runs: preset, cost limit, and settings within one of these."""
     presets = {config.get("preset") for config in configs}
     limits = {tuple(config["options"]["cost_limit"]) for config in configs}
     labels = []
@@ -147,7 +152,19 @@ def _labels(configs: list[dict]) -> list[str]:
         if len(limits) > 1:
             parts.append("limit " + ", ".join(f"{x:g}" for x in config["options"]["cost_limit"]))
         labels.append(", ".join(parts))
-    return labels
+    settings = [
+        {**config["config"], **{k: v for k, v in config["options"].items() if k not in NO_METHOD}} for config in configs
+    ]
+    told = []
+    for label, mine in zip(labels, settings, strict=True):
+        others = [x for other, x in zip(labels, settings, strict=True) if other == label]
+        differing = [name for name in mine if any(x.get(name) != mine[name] for x in others)]
+        told.append(", ".join([label, *(f"{name} {_said(mine[name])}" for name in differing)]))
+    return told
+
+
+def _said(value: Any) -> str:
+    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def _stem(paths: list[Path], out: Path | str | None, env: str | None) -> Path:
@@ -191,9 +208,14 @@ def summarise(xs: list[np.ndarray], ys: list[np.ndarray]) -> Summary:
     return Summary(grid, mean, mean - half, mean + half)
 
 
+def counted(curve: Curve) -> int:
+    """How many of the last evaluations a result is the mean of."""
+    return max(1, round(len(curve.x) / 10))
+
+
 def final(curve: Curve) -> tuple[float, np.ndarray]:
     """Return and cost [C] as results are reported: the mean of the last tenth of the evaluations."""
-    last = max(1, round(len(curve.x) / 10))
+    last = counted(curve)
     return float(curve.returns[-last:].mean()), curve.cost[-last:].mean(0)
 
 

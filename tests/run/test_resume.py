@@ -14,6 +14,7 @@ import pytest
 import bridle
 from bridle.run import checkpoint, log, train
 from bridle.run.checkpoint import load_arrays
+from bridle.run.disk import read_manifest
 
 SMALL = {
     "hidden": (16,),
@@ -53,10 +54,17 @@ def assert_same(one: Path, other: Path) -> None:
     assert {k: v for k, v in facts.items() if k != "seconds"} == {
         k: v for k, v in other_facts.items() if k != "seconds"
     }
+    assert best_of(one) == best_of(other)
     loaded, expected = (checkpoint.load(path, None).rows for path in (one, other))
     for name, column in loaded.whole.items():
         assert column.tobytes() == expected.whole[name].tobytes(), name
     assert replay(loaded) == replay(expected)
+
+
+def best_of(run: Path) -> tuple[dict, bytes]:
+    """What is known of the best policy, and the policy."""
+    (actor,) = (run / "best").glob("actor-*.safetensors")
+    return read_manifest(run / "best")["facts"], actor.read_bytes()
 
 
 def replay(rows) -> dict[str, bytes]:
@@ -125,6 +133,26 @@ def test_sigterm_in_mid_run_saves_and_resumes_bit_for_bit(tmp_path):
     bridle.resume(parts, step + 500)
     whole = bridle.train("cvpo", TOY, steps=step + 500, run=str(tmp_path / "whole"), **SMALL)
     assert_same(whole.run, parts)
+
+
+def test_sigterm_in_a_block_of_updates_that_takes_longer_than_the_grace_saves_what_came_before_it(tmp_path):
+    settings = {**SMALL, "times": 60_000, "batch": 8, "memory": 400, "eval_every": 10**6, "log_every": 10**6}
+    flags = [f"--{k.replace('_', '-')}={v}" for k, v in settings.items() if k != "hidden"]
+    base = [sys.executable, "-m", "bridle", "train", "cvpo", "--env", TOY, "--hidden", "16", *flags]
+    run = tmp_path / "run"
+    process = subprocess.Popen([*base, "--run", str(run)], stdout=subprocess.PIPE, text=True)
+    while not checkpoint.steps(run):
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(5)  # compiling, or computing
+    process.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    out, _ = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 10
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped at step 128 and saved" in out, out
+    facts = checkpoint.load_arrays(run)[1]
+    assert facts["step"] == facts["due"]["policy"] == 128 and facts["updates"] == 0
 
 
 def test_kill_9_loses_only_what_came_after_the_last_checkpoint(tmp_path):
