@@ -1,4 +1,4 @@
-"""What every test shares: compiled functions kept between runs, shapes of `maths` and of the critics checked."""
+"""What every test shares: compiled functions kept between runs, shapes of `maths`, `nets` and `parts` checked."""
 
 import os
 from pathlib import Path
@@ -12,4 +12,4 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 # Before anything imports them: beartype checks the jaxtyping annotations of these modules, in tests only.
-jaxtyping.install_import_hook(["bridle.maths", "bridle.parts.critics"], "beartype.beartype")
+jaxtyping.install_import_hook(["bridle.maths", "bridle.nets", "bridle.parts"], "beartype.beartype")

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "bridle").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
-LONGEST = 420
+LONGEST = 380
 """Lines of a file."""
 
 
@@ -56,8 +56,8 @@ def test_an_import_that_runs_up_is_seen(tmp_path, file, line, contract):
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_a_module_has_a_nameplate(path):
-    first = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
-    assert len(first) > 10 and re.search(r"[.;:,]", first[-1:] + "."), "the first line says what lives here"
+    first = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+    assert len(first) > 20 and first[-1] in ".`", "the first sentence says what lives here"
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
@@ -79,7 +79,9 @@ def test_nothing_is_pickled():
 
 
 def test_no_code_is_commented_out_and_no_promise_left():
-    left = re.compile(r"#\s*(TODO|FIXME|XXX)\b")
+    left = re.compile(
+        r"#\s*(TODO|FIXME|XXX)\b|^\s*#\s*(\w+ = |return |import |from \w+ import |if .*:$|for .*:$|def )", re.MULTILINE
+    )
     assert [name for path, name in zip(FILES, NAMES, strict=True) if left.search(path.read_text())] == []
 
 

@@ -16,9 +16,11 @@ import optax
 
 from bridle.core.algorithm import Algorithm, Batch, Latest, Sequences, Update
 from bridle.core.config import check
+from bridle.core.names import by_constraint
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec, Transition
 from bridle.maths import gaussian
 from bridle.nets.mlp import QEnsemble, flatten_obs, obs_size
+from bridle.parts.constraints.calibrated import Measured, critic_limit, episode_cost, follow, unmeasured
 from bridle.parts.constraints.variational import Dual, e_step, initial_dual
 from bridle.parts.critics import cost_value, last_row, polyak, reward_value, squared_error, td_targets
 from bridle.parts.policies import GaussianActor
@@ -168,15 +170,6 @@ class Config:
         )
 
 
-class Measured(NamedTuple):
-    """What the unit `calibrated` knows, each [C]."""
-
-    episode_cost: jax.Array
-    """Cost of an episode over the last `horizon` steps of every env."""
-    cost_q: jax.Array
-    """Running mean of the cost critic, under the old policy, over about the same time."""
-
-
 class State(NamedTuple):
     """What learning carries; every leaf an array."""
 
@@ -214,7 +207,7 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
         critic_opt=critic_tx.init((critic, cost_critic)),
         dual=initial_dual(c),
         alpha=alpha,
-        measured=Measured(limit.at(0), jnp.zeros(c)),
+        measured=unmeasured(limit),
         updates=jnp.zeros((), jnp.int32),
     )
 
@@ -239,7 +232,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     q = reward_value((state.target_critic if target else critic)(obs, action))
     cost_q = cost_value((state.target_cost_critic if target else cost_critic)(obs, action))
     mean_cost_q = cost_q.mean((0, 1))
-    limit_now = critic_limit(state.measured, mean_cost_q, data.step, config, spec, limit)
+    limit_now = limit_in_critic(state.measured, mean_cost_q, data.step, config, spec, limit)
     expectation = e_step(state.dual, q, cost_q, config.radius, limit_now, config.multiplier_cap)
 
     # M-step: fit the weighted actions inside trust regions of mean and covariance.
@@ -249,7 +242,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     (actor, actor_opt, alpha), fit_metrics = jax.lax.scan(fit, learner, length=config.fit_steps)
 
     updates = state.updates + 1
-    measured, rate = state.measured, 2.0 * config.every / (config.times * spec.num_envs * (spec.horizon or 1))
+    rate = 2.0 * config.every / (config.times * spec.num_envs * (spec.horizon or 1))
     if config.old_policy == "ema":
         old_actor = polyak(state.old_actor, actor, config.old_rate)
     else:
@@ -266,7 +259,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         critic_opt=critic_opt,
         dual=expectation.dual,
         alpha=alpha,
-        measured=measured._replace(cost_q=polyak(measured.cost_q, mean_cost_q, jnp.clip(rate, 1.0 / updates, 1.0))),
+        measured=follow(state.measured, mean_cost_q, rate, updates),
         updates=updates,
     )
     metrics = {
@@ -277,10 +270,10 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         "kl": expectation.kl,
         "residual_eta": expectation.residual_eta,
         "std": jnp.mean(gaussian.diagonal(old.scale, old.full)),
-        **_each("cost_q", mean_cost_q),
-        **_each("limit", limit_now),
-        **_each("multiplier", expectation.dual.multiplier),
-        **_each("residual_limit", expectation.residual_limit),
+        **by_constraint("cost_q", mean_cost_q),
+        **by_constraint("limit", limit_now),
+        **by_constraint("multiplier", expectation.dual.multiplier),
+        **by_constraint("residual_limit", expectation.residual_limit),
         **{name: value[-1] for name, value in fit_metrics.items()},
     }
     return new_state, metrics, {}
@@ -310,18 +303,13 @@ def fit_critics(state: State, rows: Transition, obs, key, config: Config):
     return *optax.apply_updates(critics, steps), critic_opt, {"critic_loss": loss_q, "cost_critic_loss": loss_cost}
 
 
-def critic_limit(measured: Measured, mean_cost_q, step, config: Config, spec: Spec, limit: CostLimit):
-    """The limit that this E-step keeps, in the critic's unit: [C].
-
-    Under the unit `calibrated` the gap between what episodes cost and what training aims at is closed bit by bit, since
-    its measure lags an episode behind: the old policy's own cost plus `gain` times the gap.
-    """
-    known = measured.cost_q, measured.episode_cost
-    whole = limit.discounted(step, config.discount, spec.horizon, config.limit_unit, known)
+def limit_in_critic(measured: Measured, mean_cost_q, step, config: Config, spec: Spec, limit: CostLimit):
+    """The limit that this E-step keeps, in the critic's unit: [C]."""
     if config.limit_unit != "calibrated":
-        return whole
-    held_back = (1.0 - config.aim) * limit.discounted(step, config.discount, spec.horizon)
-    return mean_cost_q + config.gain * (whole - held_back - mean_cost_q)
+        return limit.discounted(step, config.discount, spec.horizon, config.limit_unit)
+    return critic_limit(
+        measured, mean_cost_q, step, config.discount, spec.horizon, limit, gain=config.gain, aim=config.aim
+    )
 
 
 def fit_actor(learner, _, *, obs, old, fitted, config: Config):
@@ -361,28 +349,15 @@ def fit_actor(learner, _, *, obs, old, fitted, config: Config):
 
 
 def update_measured(state: State, data: Drawn, key, *, spec: Spec):
-    """What an episode costs now, for the unit `calibrated`: the cost of the last `horizon` steps of every env.
-
-    Counted by steps and not by finished episodes, so that what is lived now is in it at once: the envs' episodes often
-    end all together, and a measure that waits for them lags so far that the cost swings. Episodes that end early are
-    counted as they end.
-    """
-    rows = data.rows
-    cost = jnp.where(rows.valid[..., None], rows.cost, 0.0).sum((0, 1))
-    episodes = jnp.maximum((rows.terminated | rows.truncated).sum(), rows.valid.sum() / spec.horizon)
-    measured = state.measured._replace(episode_cost=cost / jnp.maximum(episodes, 1e-6))
-    return state._replace(measured=measured), _each("episode_cost", measured.episode_cost), {}
+    """What an episode costs now, for the unit `calibrated`."""
+    measured = state.measured._replace(episode_cost=episode_cost(data.rows, spec.horizon))
+    return state._replace(measured=measured), by_constraint("episode_cost", measured.episode_cost), {}
 
 
 def optimisers(config: Config):
     """Adam of the actor and of the critics."""
     clip = [] if config.max_grad_norm is None else [optax.clip_by_global_norm(config.max_grad_norm)]
     return optax.chain(*clip, optax.adam(config.actor_rate)), optax.adam(config.critic_rate)
-
-
-def _each(name: str, values) -> dict:
-    """A metric a constraint: `name` for the first, `name_1`, `name_2` ... for those that follow."""
-    return {name if i == 0 else f"{name}_{i}": values[i] for i in range(values.shape[0])}
 
 
 def _numbers(values) -> str:

@@ -50,8 +50,10 @@ ICML22 = {
 }
 ICML22_DIFFERS = (
     "the original's E-step is SLSQP with finite differences, at most 10 iterations and tolerance 1e-3; its weights are "
-    "Xavier-normal; its actions are not clipped before they are stored; after warm-up it makes warmup / 2 updates at once; "
-    "its two critics' losses have an Adam each"
+    "Xavier-normal, and its last layers as large as the others; the mean of its policy is a sigmoid of at most 0.987 of the "
+    "range, ours tanh; its actions are not clipped before they are stored, nor those that its E-step weighs; the targets of "
+    "its two critics draw a next action each, and their losses have an Adam each; after warm-up it makes warmup / 2 updates "
+    "at once"
 )
 
 PRESETS: dict[str, Preset] = {

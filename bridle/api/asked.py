@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bridle import envs
+from bridle import algorithms, envs
 from bridle.core.names import nearest
 from bridle.run import folder as folders
 from bridle.run import records
@@ -33,11 +33,10 @@ class Asked(NamedTuple):
 def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
     """What a caller asks: `settings` win over the preset, the preset over defaults; `ValueError` for what cannot be."""
     named = isinstance(config, str)
-    known = importlib.import_module("bridle.algorithms")  # by name: api stands beside algorithms, not above them
-    name = known.check(config) if named else _name_of(config)
+    name = algorithms.check(config) if named else _name_of(config)
     if preset is not None and not named:
         raise ValueError("a preset sets an algorithm's config: pass its name instead of a config")
-    chosen = known.preset(preset, name) if preset is not None else None
+    chosen = algorithms.preset(preset, name) if preset is not None else None
     fields = [field.name for field in dataclasses.fields(Options)]
     rest = {k: v for k, v in settings.items() if k not in fields}
     if rest and not named:
@@ -54,7 +53,7 @@ def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
     if told is None:
         envs.check(options.env)
     if named:
-        config = records.from_json(known.config_class(name), {**(chosen.config if chosen else {}), **rest})
+        config = records.from_json(algorithms.config_class(name), {**(chosen.config if chosen else {}), **rest})
     return Asked(name, config, options, preset, told, told is None or "num_envs" in settings)
 
 

@@ -16,6 +16,7 @@ import bridle
 from bridle.api import asked, worlds
 from bridle.api.asked import Asked
 from bridle.core.algorithm import Algorithm
+from bridle.core.names import one_each
 from bridle.core.types import CostLimit, Spec, World
 from bridle.data.replay import Ring
 from bridle.run import arrays, checkpoint, records
@@ -28,7 +29,7 @@ from bridle.run.evaluate import Evaluator
 from bridle.run.log import Display, Log
 from bridle.run.options import Options
 from bridle.run.stop import Stopper
-from bridle.run.tally import Tally, columns, cost_names
+from bridle.run.tally import Tally, columns
 
 
 class Result(NamedTuple):
@@ -90,7 +91,7 @@ class Training:
 
     def _train(self, stopper: Stopper) -> Result:
         total, begun = self.options.steps, self.start.step if self.start else 0
-        shown = tuple(cost_names("", len(self.limit.limit)))
+        shown = tuple(one_each("cost", len(self.limit.limit)))
         title = f"{self.name} on {self.world.spec.name}, seed {self.options.seed}"
         with (
             Log(self.path, columns(len(self.limit.limit))) as log,

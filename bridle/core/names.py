@@ -1,4 +1,4 @@
-"""The nearest of known names, for errors about names."""
+"""Names: the nearest of those that are known, and those of one thing for each constraint."""
 
 from __future__ import annotations
 
@@ -15,3 +15,13 @@ def nearest(name: str, known: Iterable) -> str:
     if near := difflib.get_close_matches(name.lower(), by_lower, 1, 0.5):
         return f"; did you mean {by_lower[near[0]]!r}?"
     return f"; there are {', '.join(by_lower.values())}" if 0 < len(by_lower) <= FEW else ""
+
+
+def one_each(name: str, count: int) -> list[str]:
+    """`name` for the first constraint, `name_1`, `name_2` ... for those that follow."""
+    return [name if i == 0 else f"{name}_{i}" for i in range(count)]
+
+
+def by_constraint(name: str, values) -> dict:
+    """A metric for each constraint out of values [C]."""
+    return dict(zip(one_each(name, len(values)), values, strict=True))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bridle.core.types import Continuous, Discrete, Leaf, Outcome, Spec
+from bridle.envs.draws import uniform
 
 CELLS = 5
 BONUS = np.array([0.0, 0.0, 1.0, 0.0, 0.0])
@@ -69,7 +70,7 @@ class Ring:
         speed = self._speed(action)
         reward, cost, moving = _answers(self.cell, speed, self.two)
         self.elapsed += 1
-        moves = _uniform(self.seeds, self.episode, self.elapsed) < moving
+        moves = uniform(self.seeds, self.episode, self.elapsed) < moving
         self.cell = (self.cell + moves) % CELLS
         next_obs = self._look(self.cell)
         ended = self.elapsed >= self.spec.horizon
@@ -108,7 +109,7 @@ class Ring:
         return solve(limit, self.spec.horizon, CHOICES if self.discrete else 41, self.two)
 
     def _first(self):
-        return (_uniform(self.seeds, self.episode, np.zeros_like(self.episode)) * CELLS).astype(np.int64)
+        return (uniform(self.seeds, self.episode, np.zeros_like(self.episode)) * CELLS).astype(np.int64)
 
     def _speed(self, action):
         action = np.asarray(action)
@@ -175,14 +176,3 @@ def _answers(cell, speed, two: bool):
     pace = 0.5 * (1.0 + speed)
     cost = [RISK[cell] * np.maximum(speed, 0.0) ** 2] + [CROWDED[cell]] * two
     return BONUS[cell] + pace, np.stack(cost, -1), 0.1 + 0.8 * pace
-
-
-def _uniform(seed, episode, step):
-    """A number in [0, 1) for each (seed, episode, step): two rounds of SplitMix64's finaliser (Steele et al. 2014)."""
-    x = seed.astype(np.uint64)
-    for word in (episode, step):
-        x = (x ^ word.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x ^= x >> np.uint64(31)
-    return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -7,6 +7,7 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from bridle.core.types import Tree
 
@@ -51,7 +52,7 @@ class MLP(eqx.Module):
         self.biases = tuple(jnp.zeros(o) for o in sizes[1:])
         self.activation = activation
 
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "*batch I"]) -> Float[Array, "*batch out"]:
         act = ACTIVATIONS[self.activation]
         for w, b in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = act(x @ w + b)
@@ -80,7 +81,9 @@ class QEnsemble(eqx.Module):
         self.biases = tuple(jnp.zeros((members, o)) for o in sizes)
         self.activation = activation
 
-    def __call__(self, obs, action):
+    def __call__(
+        self, obs: Float[Array, "*states O"], action: Float[Array, "*batch A"]
+    ) -> Float[Array, "E *batch out"]:
         # Members one after another: XLA's CPU backend runs plain products several times faster than batched ones.
         members = range(self.biases[0].shape[0])
         return jnp.stack([self._member(e, obs, action) for e in members])

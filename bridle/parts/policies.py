@@ -7,6 +7,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from bridle.maths.gaussian import Gaussian, sample
 from bridle.nets.mlp import MLP
@@ -33,7 +34,7 @@ class GaussianActor(eqx.Module):
         self.net = MLP(key, (obs, *hidden, action + scales), activation, last_scale=0.01)
         self.head, self.size, self.initial_std = head, action, initial_std
 
-    def __call__(self, obs) -> Gaussian:
+    def __call__(self, obs: Float[Array, "... O"]) -> Gaussian:
         out = self.net(obs)
         mean, raw = out[..., : self.size], out[..., self.size :]
         mean = 3.0 * jnp.tanh(mean / 3.0) if self.head == "squashed" else jnp.tanh(mean)
@@ -45,11 +46,11 @@ class GaussianActor(eqx.Module):
         chol = jnp.zeros((*raw.shape[:-1], self.size, self.size)).at[..., rows, columns].set(entries)
         return Gaussian(mean, chol)
 
-    def to_action(self, pre_action):
+    def to_action(self, pre_action: Float[Array, "*batch A"]) -> Float[Array, "*batch A"]:
         """What the env executes and the critics see."""
         return jnp.tanh(pre_action) if self.head == "squashed" else jnp.clip(pre_action, -1.0, 1.0)
 
-    def act(self, obs, key, explore: bool):
-        """Sampled (`explore`) or mean action, [... A] in [-1, 1]."""
+    def act(self, obs: Float[Array, "*batch O"], key, explore: bool) -> Float[Array, "*batch A"]:
+        """Sampled (`explore`) or mean action, in [-1, 1]."""
         dist = self(obs)
         return self.to_action(sample(dist, key) if explore else dist.mean)

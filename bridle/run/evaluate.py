@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bridle.core.algorithm import Algorithm
+from bridle.core.names import by_constraint
 from bridle.core.types import World
 from bridle.run.collect import acting, base_key, env_seeds, told_cost
 
@@ -35,7 +36,7 @@ class Evaluation(NamedTuple):
         return {
             "eval/return": float(self.returns.mean()),
             "eval/return_std": float(self.returns.std()),
-            **{"eval/cost" + (f"_{i}" if i else ""): float(c) for i, c in enumerate(costs)},
+            **by_constraint("eval/cost", costs.astype(float).tolist()),
             "eval/length": float(self.length.mean()),
             "eval/feasible": float(self.feasible(limit)),
         }

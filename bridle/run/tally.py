@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from bridle.core.names import one_each
+
 
 class Tally:
     """Means of the updates' metrics and of finished episodes since the last row, and speeds."""
@@ -20,7 +22,7 @@ class Tally:
             self._add(name, value)
         for returns, cost, length in episodes:
             self._add("episode/return", returns)
-            for name, value in zip(cost_names("episode", len(cost)), cost, strict=True):
+            for name, value in zip(one_each("episode/cost", len(cost)), cost, strict=True):
                 self._add(name, value)
             self._add("episode/length", length)
 
@@ -61,14 +63,8 @@ class Tally:
         self._sums = {name: (float(total), int(count)) for name, (total, count) in state.items()}
 
 
-def cost_names(group: str, count: int) -> list[str]:
-    """`group/cost`, `group/cost_1` ...: the metric of each constraint; without a group `cost`, `cost_1` ..."""
-    slash = "/" if group else ""
-    return [f"{group}{slash}cost" + (f"_{i}" if i else "") for i in range(count)]
-
-
 def columns(costs: int) -> list[str]:
     """The columns of `metrics.csv` that every run has, in order; those of updates follow as they come."""
-    episode = ["episode/return", *cost_names("episode", costs), "episode/length"]
-    evaluation = ["eval/return", "eval/return_std", *cost_names("eval", costs), "eval/length", "eval/feasible"]
+    episode = ["episode/return", *one_each("episode/cost", costs), "episode/length"]
+    evaluation = ["eval/return", "eval/return_std", *one_each("eval/cost", costs), "eval/length", "eval/feasible"]
     return [*episode, *evaluation, "time/steps_per_s", "time/updates_per_s", "time/seconds"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bridle.core.names import one_each
 from bridle.run import folder as folders
 from bridle.run import log
 from bridle.run.disk import Damaged, read_manifest
@@ -101,7 +102,7 @@ def read(paths: Sequence[Path], x: str = "step") -> list[Curve]:
 def _read(run: folders.RunFolder, label: str, column: str) -> Curve:
     options, spec = run.config["options"], run.config["spec"]
     constraints = tuple(spec["constraints"])
-    names = ["eval/cost" + (f"_{i}" if i else "") for i in range(len(constraints))]
+    names = one_each("eval/cost", len(constraints))
     metrics = log.read(run.metrics) if run.metrics.exists() else {}
     returns = metrics.get("eval/return", np.array([]))
     rows = np.isfinite(returns)

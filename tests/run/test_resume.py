@@ -136,9 +136,9 @@ def test_sigterm_in_mid_run_saves_and_resumes_bit_for_bit(tmp_path):
 
 
 def test_sigterm_in_a_block_of_updates_that_takes_longer_than_the_grace_saves_what_came_before_it(tmp_path):
-    settings = {**SMALL, "times": 60_000, "batch": 8, "memory": 400, "eval_every": 10**6, "log_every": 10**6}
+    settings = {**SMALL, "times": 50_000, "memory": 400, "eval_every": 10**6, "log_every": 10**6}
     flags = [f"--{k.replace('_', '-')}={v}" for k, v in settings.items() if k != "hidden"]
-    base = [sys.executable, "-m", "bridle", "train", "cvpo", "--env", TOY, "--hidden", "16", *flags]
+    base = [sys.executable, "-m", "bridle", "train", "cvpo", "--env", TOY, "--hidden", "64", "64", *flags]
     run = tmp_path / "run"
     process = subprocess.Popen([*base, "--run", str(run)], stdout=subprocess.PIPE, text=True)
     while not checkpoint.steps(run):

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from bridle.run.tally import Tally, columns, cost_names
+from bridle.core.names import one_each
+from bridle.run.tally import Tally, columns
 
 
 def test_means_are_over_all_that_came_since_the_last_row():
@@ -36,6 +37,6 @@ def test_seconds_go_on_where_a_run_is_resumed():
 
 
 def test_columns_name_each_constraint():
-    assert cost_names("eval", 2) == ["eval/cost", "eval/cost_1"]
-    assert cost_names("", 1) == ["cost"]
+    assert one_each("eval/cost", 2) == ["eval/cost", "eval/cost_1"]
+    assert one_each("cost", 1) == ["cost"]
     assert len(set(columns(2))) == len(columns(2)) == 13

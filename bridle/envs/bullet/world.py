@@ -13,7 +13,7 @@ import numpy as np
 
 from bridle.core.types import Continuous, Leaf, Outcome, Spec
 from bridle.envs.bullet import table
-from bridle.envs.bullet.draws import uniforms
+from bridle.envs.draws import uniforms
 
 
 class Agent(Protocol):

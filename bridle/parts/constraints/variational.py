@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, ScalarLike
 
 ETA_MIN, ETA_MAX = 1e-6, 1e5
 NEWTON_STEPS = 20
@@ -23,23 +24,23 @@ TOLERANCE = 1e-3
 class Dual(NamedTuple):
     """eta, in units of q; one multiplier a constraint, reward a unit of discounted cost: both carried on as a warm start."""
 
-    eta: jax.Array
-    multiplier: jax.Array
+    eta: Float[Array, ""]
+    multiplier: Float[Array, " C"]
 
 
 class EStep(NamedTuple):
     """What an E-step yields."""
 
-    weight: jax.Array
-    """[K B], sums to 1 over K."""
+    weight: Float[Array, "K B"]
+    """Sums to 1 over K."""
     dual: Dual
-    feasible: jax.Array
+    feasible: Bool[Array, ""]
     """bool []: does any distribution in the KL ball meet the limit? If not, the weights minimise cost."""
-    kl: jax.Array
+    kl: Float[Array, ""]
     """Mean KL(weights || uniform) reached, nats."""
-    residual_eta: jax.Array
+    residual_eta: Float[Array, ""]
     """d g / d eta: 0 at an inner optimum, nats."""
-    residual_limit: jax.Array
+    residual_limit: Float[Array, " C"]
     """E_weight[cost_q] - limit: [C]; at most 0 where feasible, 0 where the multiplier is positive."""
 
 
@@ -47,8 +48,10 @@ def initial_dual(constraints: int) -> Dual:
     return Dual(jnp.ones(()), jnp.zeros(constraints))
 
 
-def value_and_derivatives(dual: Dual, q, cost_q, radius, limit):
-    """g, its gradient [1 + C] and Hessian [1 + C, 1 + C] in (eta, multiplier); q [K B], cost_q [C K B]."""
+def value_and_derivatives(
+    dual: Dual, q: Float[Array, "K B"], cost_q: Float[Array, "C K B"], radius: ScalarLike, limit: Float[Array, " C"]
+) -> tuple[Float[Array, ""], Float[Array, " D"], Float[Array, "D D"]]:
+    """g, its gradient and Hessian in (eta, multiplier), D = 1 + C."""
     z = (q - jnp.einsum("c,ckb->kb", dual.multiplier, cost_q)) / dual.eta
     top = z.max(0)
     unnormalised = jnp.exp(z - top)
@@ -179,7 +182,14 @@ def _least(cost, radius):
     return weight, (weight * cost).sum(0).mean()
 
 
-def e_step(start: Dual, q, cost_q, radius: float, limit, cap: float) -> EStep:
+def e_step(
+    start: Dual,
+    q: Float[Array, "K B"],
+    cost_q: Float[Array, "K B C"],
+    radius: ScalarLike,
+    limit: Float[Array, " C"],
+    cap: ScalarLike,
+) -> EStep:
     """Solve the dual from a warm start: q [K B], cost_q [K B C], limit [C] in the unit of cost_q, multipliers in [0, cap].
 
     Infeasible means that along some direction of multipliers even the least cost in the KL ball exceeds the limit, so

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bridle.core.types import Continuous, Leaf
-from bridle.envs import bullet
-from bridle.envs.bullet import car, draws, table
+from bridle.envs import bullet, draws
+from bridle.envs.bullet import car, table
 
 PAIRS = [(task, dialect) for task in bullet.TASKS for dialect in table.DIALECTS]
 

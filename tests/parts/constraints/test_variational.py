@@ -188,7 +188,8 @@ def test_the_derivatives_are_those_of_the_dual(constraints):
     def value(x):
         dual = Dual(x[0], x[1:])
         cost_q = jnp.moveaxis(jnp.asarray(problem.cost_q), -1, 0)
-        return value_and_derivatives(dual, problem.q, cost_q, RADIUS, problem.limit)
+        q, limit = jnp.asarray(problem.q), jnp.asarray(problem.limit)
+        return value_and_derivatives(dual, q, cost_q, RADIUS, limit)
 
     g, gradient, hessian = jax.jit(value)(x)
     by_hand, _ = dual_value(np.concatenate([[np.log(2.0)], 0.3 * np.ones(constraints)]), problem)

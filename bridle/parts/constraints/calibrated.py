@@ -1,0 +1,62 @@
+"""A limit on an episode's cost as a limit for the critic, corrected all the time by what episodes do cost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bridle.core.types import CostLimit, Transition
+
+
+class Measured(NamedTuple):
+    """What is known of the policy's cost."""
+
+    episode_cost: Float[Array, " C"]
+    """Cost of an episode over the last `horizon` steps of every env."""
+    cost_q: Float[Array, " C"]
+    """Running mean of the cost critic, under the policy that acts, over about the same time."""
+
+
+def unmeasured(limit: CostLimit) -> Measured:
+    """Before anything is measured an episode is taken to cost its limit."""
+    return Measured(limit.at(0), jnp.zeros(len(limit.limit)))
+
+
+def episode_cost(rows: Transition, horizon: int) -> Float[Array, " C"]:
+    """What an episode costs now: the cost of the last steps of every env, rows [L N ...], a `horizon` of them.
+
+    Counted by steps and not by finished episodes, so that what is lived now is in it at once: the envs' episodes often
+    end all together, and a measure that waits for them lags so far that the cost swings. Episodes that end early are
+    counted as they end.
+    """
+    cost = jnp.where(rows.valid[..., None], rows.cost, 0.0).sum((0, 1))
+    episodes = jnp.maximum((rows.terminated | rows.truncated).sum(), rows.valid.sum() / horizon)
+    return cost / jnp.maximum(episodes, 1e-6)
+
+
+def follow(measured: Measured, cost_q: Float[Array, " C"], rate: float, updates) -> Measured:
+    """One more mean of the critic; the first ones count alike."""
+    step = jnp.clip(rate, 1.0 / updates, 1.0)
+    return measured._replace(cost_q=measured.cost_q + step * (cost_q - measured.cost_q))
+
+
+def critic_limit(
+    measured: Measured,
+    cost_q: Float[Array, " C"],
+    step,
+    discount: float,
+    horizon: int,
+    limit: CostLimit,
+    gain: float,
+    aim: float,
+) -> Float[Array, " C"]:
+    """The limit to keep now, in the critic's unit: the policy's own `cost_q` plus `gain` times the gap to `aim` of the limit.
+
+    The gap between what episodes cost and what training aims at is closed bit by bit, since its measure lags an episode
+    behind (decision 0007).
+    """
+    whole = limit.discounted(step, discount, horizon, "calibrated", (measured.cost_q, measured.episode_cost))
+    held_back = (1.0 - aim) * limit.discounted(step, discount, horizon)
+    return cost_q + gain * (whole - held_back - cost_q)
