@@ -4,12 +4,18 @@ import dataclasses
 import json
 
 import gymnasium
+import jax
 import numpy as np
 import pytest
 
 import bridle
+from bridle.algorithms import _template as template
 from bridle.algorithms import cvpo
-from bridle.run import checkpoint, log
+from bridle.api import session
+from bridle.core.types import CostLimit
+from bridle.envs import make
+from bridle.run import checkpoint, evaluate, log
+from bridle.run.evaluate import Evaluator
 
 SMALL = {"hidden": (16,), "batch": 32, "every": 64, "times": 2, "warmup": 64, "memory": 1_000, "samples": 4}
 QUICK = {
@@ -120,6 +126,54 @@ def test_an_environment_of_ones_own_trains_without_registration(tmp_path, capsys
     assert np.all((low <= action) & (action <= high))
     assert action > 1.5  # a fresh policy's mean is about 0 in [-1, 1], which is 2 here
     assert bridle.evaluate(made.run, 2, env=Line).returns.shape == (2,)
+
+
+class Endless(Line):
+    """Walks for ever."""
+
+    def step(self, action):
+        obs, reward, terminated, _, info = super().step(action)
+        return obs, reward, terminated, False, info
+
+
+@pytest.mark.parametrize("env", [Endless, Endless()])
+def test_an_environment_without_an_end_is_truncated_at_the_horizon_that_is_said(tmp_path, env):
+    quick = {k: v for k, v in QUICK.items() if k != "num_envs"}
+    copies = {} if isinstance(env, Endless) else {"num_envs": 2}
+    with pytest.raises(ValueError, match="pass --horizon T"):
+        bridle.train("cvpo", env, steps=128, run=str(tmp_path / "no"), **SMALL, **quick, **copies)
+    found = bridle.train("cvpo", env, steps=128, horizon=15, run=str(tmp_path / "run"), **SMALL, **quick, **copies)
+    rows = log.read(found.run / "metrics.csv")
+    assert rows["eval/length"][-1] == rows["episode/length"][-1] == 15
+    assert bridle.evaluate(found.run, 2, env=Endless).length.tolist() == [15, 15]
+    assert bridle.resume(found.run, 160, env=env).step == 160
+
+
+def test_an_evaluation_of_an_environment_without_an_end_does_not_last_for_ever(run, monkeypatch):
+    monkeypatch.setattr(evaluate, "LONGEST", 100)
+    world = make(Endless, 2)
+    algorithm = template.Config(hidden=(4,)).build(world.spec, CostLimit((1.0,)))
+    with pytest.raises(ValueError, match="has lasted 100 steps without an end; give it one: --horizon T"):
+        Evaluator(world, algorithm, 0).play(algorithm.actor(algorithm.init(jax.random.key(0))), 2)
+
+
+def test_networks_of_an_algorithm_copied_from_the_template_are_found_too(tmp_path):
+    config = template.Config(hidden=(8,), batch=16, every=32, times=1, warmup=32, memory=500)
+    first = bridle.train(config, TOY, steps=128, run=str(tmp_path / "one"), **QUICK).run
+    second = bridle.train(config, TOY, steps=8, seed=5, from_run=str(first), run=str(tmp_path / "two"), **QUICK).run
+    before, after = checkpoint.load_arrays(first)[0], checkpoint.load_arrays(second)[0]
+    networks = [name for name in before if "critic" in name.split("/")[1] and "opt" not in name]
+    assert any("target" in name for name in networks) and len(networks) > 8
+    for name in networks:
+        np.testing.assert_array_equal(after[name], before[name], err_msg=name)
+
+
+def test_a_run_that_another_process_trained_meanwhile_is_not_gone_on_with(tmp_path):
+    path = bridle.train("cvpo", TOY, steps=64, run=str(tmp_path / "run"), **SMALL, **QUICK).run
+    late = session.prepare_resume(path, 256)
+    bridle.resume(path, 128)
+    with pytest.raises(BlockingIOError, match="trained by another process meanwhile"):
+        late.go()
 
 
 def test_a_config_of_ones_own_trains_without_registration(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 
 from bridle.core.algorithm import Algorithm
 from bridle.core.types import Continuous, Outcome, Spec, Transition, World
+from bridle.run.diverged import Diverged, first_bad_leaf, is_finite
 
 STREAMS = {"acting": 1, "warmup": 2, "seeds": 3, "draws": 4, "updates": 5, "init": 6, "evaluation": 7}
 """Independent streams of random numbers that follow from one seed."""
@@ -83,6 +84,8 @@ class Collector:
         action = np.asarray(action)
         if step < self.warmup:
             action = random_action(self.spec, generator(self.seed, "warmup", step))
+        if not is_finite(action):
+            raise Diverged(None, step, "action", first_bad_leaf(actor))
         obs = self.obs
         outcome = self.world.step(action)
         ended = outcome.terminated | outcome.truncated

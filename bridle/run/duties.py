@@ -10,11 +10,12 @@ from bridle.core.algorithm import Algorithm
 from bridle.core.types import CostLimit
 from bridle.run import best
 from bridle.run.checkpoint import Saver
+from bridle.run.diverged import FINITE, Diverged, first_bad_leaf
 from bridle.run.evaluate import Evaluation, Evaluator
 from bridle.run.log import Display, Log
 from bridle.run.options import Options
 from bridle.run.tally import Tally
-from bridle.run.train import Duty, Progress, check_finite, is_due
+from bridle.run.train import Duty, Progress, is_due
 
 
 @dataclass
@@ -106,7 +107,8 @@ class Duties:
         """A checkpoint of everything; written by a thread while the run goes on."""
         if self._saved == progress.step:
             return
-        check_finite(progress)
+        if (leaf := first_bad_leaf(progress.state)) != FINITE:  # metrics are of before an update's last step
+            raise Diverged(max(progress.since, key=lambda name: progress.since[name]), progress.step, None, leaf)
         tree = {"state": progress.state, "actor": progress.actor, "source": self.collector.get_state() or {}}
         facts = {
             "step": progress.step,

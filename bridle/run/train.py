@@ -12,21 +12,8 @@ import numpy as np
 
 from bridle.core.algorithm import Algorithm, Update
 from bridle.run.collect import base_key, generator
+from bridle.run.diverged import Diverged, first_bad_leaf
 from bridle.run.learning import SLOW, Learning
-
-FINITE = "none: every leaf of the state is finite"
-
-
-class Diverged(RuntimeError):
-    """A metric of an update is not finite, or (`metric` is None) what its last step made of the state."""
-
-    def __init__(self, update: str, step: int, metric: str | None, leaf: str):
-        which = "every metric is finite, but" if metric is None else f"metric '{metric}' is not finite, and"
-        super().__init__(
-            f"update '{update}' diverged at step {step:,}: {which} the first bad leaf of the state is {leaf}; the last "
-            f"good checkpoint is kept. A smaller learning rate or a clipped gradient usually helps"
-        )
-        self.update, self.step, self.metric, self.leaf = update, step, metric, leaf
 
 
 class Duty(NamedTuple):
@@ -220,18 +207,3 @@ def settle(learning: Learning | None, progress: Progress, memory) -> dict[str, f
                 raise Diverged(job.update.name, progress.step, name, first_bad_leaf(progress.state))
             collected.setdefault(f"{job.update.name}/{name}", []).append(float(value))
     return {name: float(np.mean(values)) for name, values in collected.items()}
-
-
-def check_finite(progress: Progress) -> None:
-    """Raise `Diverged` if the state is not finite though all metrics were: they are of before an update's last step."""
-    if (leaf := first_bad_leaf(progress.state)) != FINITE:
-        raise Diverged(max(progress.since, key=lambda name: progress.since[name]), progress.step, None, leaf)
-
-
-def first_bad_leaf(state) -> str:
-    """The name of the first leaf that holds a number that is not finite."""
-    for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
-        leaf = np.asarray(leaf)
-        if np.issubdtype(leaf.dtype, np.floating) and not np.isfinite(leaf).all():
-            return jax.tree_util.keystr(path)
-    return FINITE

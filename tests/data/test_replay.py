@@ -253,10 +253,12 @@ def test_dropped_episodes_end_in_a_truncation_and_start_their_sums_anew():
     oracle.ring.forget_open_episodes()
     last = oracle.draw(Latest(1)).rows
     np.testing.assert_array_equal(last.truncated[0, 0], [False, True, True])
+    assert not oracle.ring.ready(Latest(1), 0), "what was lived before the cut is no stretch of what is lived now"
     oracle.sums, oracle.ends = [[0.0, 0.0, 0] for _ in range(N)], 1.0
     oracle.add(1)
     episodes = oracle.draw(Finished(3)).rows
     assert (episodes.length == 1).all() and episodes.valid.all()
+    assert oracle.ring.ready(Latest(1), 0) and not oracle.ring.ready(Latest(2), 0)
 
 
 def test_a_dict_of_image_and_vector_keeps_its_types():

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import bridle
-from bridle.run import checkpoint, log, train
+from bridle.run import checkpoint, log
 from bridle.run.checkpoint import load_arrays
 from bridle.run.disk import read_manifest
+from bridle.run.diverged import Diverged
 
 SMALL = {
     "hidden": (16,),
@@ -191,7 +192,7 @@ def test_a_world_without_state_goes_on_with_fresh_episodes(tmp_path, capsys, mon
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
     settings = {**SMALL, "checkpoint_every": 128}
     run = tmp_path / "run"
-    with pytest.raises(train.Diverged, match="update 'policy' diverged at step .* first bad leaf"):
+    with pytest.raises(Diverged, match="update 'policy' diverged at step .* first bad leaf"):
         bridle.train("cvpo", TOY, steps=20_000, run=str(run), **settings, critic_rate=1e30)
     arrays, _ = load_arrays(run)
     assert all(np.isfinite(x).all() for x in arrays.values() if x.dtype.kind == "f")

@@ -15,7 +15,8 @@ from bridle.envs import make
 from bridle.run import learning
 from bridle.run import train as loop
 from bridle.run.collect import Collector
-from bridle.run.train import Diverged, Duty, begin, train
+from bridle.run.diverged import Diverged
+from bridle.run.train import Duty, begin, train
 
 # A family that learns nothing and counts: its state is how often each update ran -------------------------------------
 
