@@ -77,7 +77,7 @@ class Config:
     """M-step: gradient steps on the actor in one update."""
     mean_radius: float = 0.02
     """M-step: KL that the mean may move from the old policy's, nats."""
-    covariance_radius: float = 0.001
+    covariance_radius: float = 0.0005
     """M-step: KL that the covariance may move from the old policy's, nats."""
     alpha_rule: Literal["log", "ascent"] = "log"
     """How the weights of the two KL terms rise: ascent of their logarithms, or the plain ascent of the paper's code."""
