@@ -39,6 +39,23 @@ VARIANTS = {
         },
     },
 }
+VARIANTS |= {
+    "sac": {
+        "pid": {"constraint": "pid", "signal": "episodes", "normalise_obs": True},
+        "redq": {
+            "constraint": "lagrange",
+            "signal": "critic",
+            "critics": 4,
+            "subset": 2,
+            "layer_norm": True,
+            "dropout": 0.1,
+            "actor_every": 2,
+            "temperature": "fixed",
+        },
+    },
+    "td3": {"lagrange": {"constraint": "lagrange", "cost_critics": 2, "n_step": 3}},
+    "ddpg": {"pid": {"constraint": "pid", "signal": "critic", "rescale": False, "n_step": 1}},
+}
 """Further settings that must keep the contract too."""
 NAMES = [*ALGORITHMS, "_template"]
 CASES = [(name, "", world) for name in NAMES for world in ("toy/TwoCosts-v0", "toy/Dict-v0")]

@@ -11,19 +11,48 @@ ALGORITHMS: dict[str, tuple[str, str]] = {
         "bridle.algorithms.cvpo:Config",
         "Constrained variational policy optimisation (Liu et al. 2022), off-policy",
     ),
+    "sac": (
+        "bridle.algorithms.sac:Config",
+        "Soft actor-critic (Haarnoja et al. 2018), off-policy; REDQ and DroQ by its settings",
+    ),
+    "td3": (
+        "bridle.algorithms.td3:Config",
+        "Twin delayed deterministic policy gradient (Fujimoto et al. 2018), off-policy",
+    ),
+    "ddpg": (
+        "bridle.algorithms.ddpg:Config",
+        "Deep deterministic policy gradient (Lillicrap et al. 2016), off-policy",
+    ),
 }
+WAYS = {"lag": ("lagrange", "dual ascent"), "pid": ("pid", "PID control")}
+FORMS: dict[str, tuple[str, dict[str, str], str]] = {
+    f"{base}-{short}": (base, {"constraint": kind}, f"{base} under a multiplier by {words}: --constraint {kind}")
+    for base in ("sac", "td3", "ddpg")
+    for short, (kind, words) in WAYS.items()
+}
+"""Other names that people know: name -> algorithm, what it sets, and one line."""
 
 
 def check(name: str) -> str:
     """The name, if there is such an algorithm; else a `ValueError` with the nearest."""
-    if name in ALGORITHMS:
+    if name in ALGORITHMS or name in FORMS:
         return name
-    raise ValueError(f"no algorithm {name!r}{nearest(name, ALGORITHMS)}")
+    raise ValueError(f"no algorithm {name!r}{nearest(name, [*ALGORITHMS, *FORMS])}")
+
+
+def base_of(name: str) -> tuple[str, dict[str, str]]:
+    """The algorithm behind a name, and the settings that the name says."""
+    return FORMS[name][:2] if check(name) in FORMS else (name, {})
+
+
+def lines() -> dict[str, str]:
+    """Every name, with one line."""
+    return {name: line for name, (_, line) in ALGORITHMS.items()} | {name: form[2] for name, form in FORMS.items()}
 
 
 def config_class(name: str) -> type:
     """The Config of an algorithm; loads JAX."""
-    module, _, kind = ALGORITHMS[check(name)][0].partition(":")
+    module, _, kind = ALGORITHMS[base_of(name)[0]][0].partition(":")
     return getattr(importlib.import_module(module), kind)
 
 
@@ -33,6 +62,6 @@ def preset(name: str, algorithm: str):
 
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}{nearest(name, PRESETS)}")
-    if PRESETS[name].algorithm != algorithm:
+    if base_of(PRESETS[name].algorithm)[0] != base_of(algorithm)[0]:
         raise ValueError(f"preset {name!r} is one of {PRESETS[name].algorithm}, not of {algorithm}")
     return PRESETS[name]

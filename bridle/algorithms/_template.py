@@ -20,7 +20,7 @@ from bridle.core.algorithm import Algorithm, Batch, Finished, Update
 from bridle.core.config import check
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec
 from bridle.nets.mlp import MLP, QEnsemble, flatten_obs, obs_size
-from bridle.parts.critics import cost_value, last_row, polyak, reward_value, squared_error, td_targets
+from bridle.parts.critics import cost_value, fit, last_row, polyak, reward_value, td_targets
 
 
 # 1. Config: default, type, help text, validation and saved form of each setting, in one place. `build` only binds.
@@ -128,13 +128,8 @@ def update(state: State, data: Drawn, key, *, config: Config):
         rows, reward_value(target_q), cost_value(target_cost_q), config.discount, config.discount, True
     )
 
-    def critic_loss(critics):
-        q, cost_q = (critic(obs, data.rows.action) for critic in critics)
-        return squared_error(q, targets[0][:, None]) + squared_error(cost_q, targets[1])
-
-    loss, grads = jax.value_and_grad(critic_loss)(state.critics)
-    steps, critic_opt = optax.adam(config.critic_rate).update(grads, state.critic_opt)
-    critics = optax.apply_updates(state.critics, steps)
+    learner = state.critics, state.critic_opt, optax.adam(config.critic_rate)
+    critics, critic_opt, losses = fit(*learner, obs, data.rows.action, (targets[0][:, None], targets[1]))
 
     def actor_loss(actor):
         action = jnp.tanh(actor(obs))
@@ -153,7 +148,7 @@ def update(state: State, data: Drawn, key, *, config: Config):
         actor_opt=actor_opt,
         critic_opt=critic_opt,
     )
-    return new_state, {"q": q, "critic_loss": loss}, {}
+    return new_state, {"q": q, "critic_loss": sum(losses)}, {}
 
 
 def update_multiplier(state: State, data: Drawn, key, *, config: Config, limit: CostLimit):

@@ -19,10 +19,11 @@ from bridle.core.config import check
 from bridle.core.names import by_constraint
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec, Transition
 from bridle.maths import gaussian
+from bridle.maths.returns import episode_cost
 from bridle.nets.mlp import QEnsemble, flatten_obs, obs_size
-from bridle.parts.constraints.calibrated import Measured, critic_limit, episode_cost, follow, unmeasured
+from bridle.parts.constraints.calibrated import Measured, critic_limit, follow, unmeasured
 from bridle.parts.constraints.variational import Dual, e_step, initial_dual
-from bridle.parts.critics import cost_value, last_row, polyak, reward_value, squared_error, td_targets
+from bridle.parts.critics import cost_value, fit, last_row, polyak, reward_value, td_targets
 from bridle.parts.policies import GaussianActor
 
 ALPHA_MIN = 1e-2
@@ -237,9 +238,9 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
 
     # M-step: fit the weighted actions inside trust regions of mean and covariance.
     fitted = gaussian.weighted_moments(expectation.weight, pre_action, old.mean, old.full)
-    fit = partial(fit_actor, obs=obs, old=old, fitted=fitted, config=config)
+    fit_one = partial(fit_actor, obs=obs, old=old, fitted=fitted, config=config)
     learner = (state.actor, state.actor_opt, state.alpha)
-    (actor, actor_opt, alpha), fit_metrics = jax.lax.scan(fit, learner, length=config.fit_steps)
+    (actor, actor_opt, alpha), fit_metrics = jax.lax.scan(fit_one, learner, length=config.fit_steps)
 
     updates = state.updates + 1
     rate = 2.0 * config.every / (config.times * spec.num_envs * (spec.horizon or 1))
@@ -292,15 +293,9 @@ def fit_critics(state: State, rows: Transition, obs, key, config: Config):
         config.cost_after_death == "masked",
     )
 
-    def loss(critics):
-        q, cost_q = (critic(obs, rows.action[:, 0]) for critic in critics)
-        losses = squared_error(q, target[:, None]), squared_error(cost_q, cost_target)
-        return sum(losses), losses
-
-    critics = (state.critic, state.cost_critic)
-    grads, (loss_q, loss_cost) = jax.grad(loss, has_aux=True)(critics)
-    steps, critic_opt = optimisers(config)[1].update(grads, state.critic_opt)
-    return *optax.apply_updates(critics, steps), critic_opt, {"critic_loss": loss_q, "cost_critic_loss": loss_cost}
+    learner = (state.critic, state.cost_critic), state.critic_opt, optimisers(config)[1]
+    critics, critic_opt, losses = fit(*learner, obs, rows.action[:, 0], (target[:, None], cost_target))
+    return *critics, critic_opt, {"critic_loss": losses[0], "cost_critic_loss": losses[1]}
 
 
 def limit_in_critic(measured: Measured, mean_cost_q, step, config: Config, spec: Spec, limit: CostLimit):

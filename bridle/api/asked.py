@@ -53,7 +53,9 @@ def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
     if told is None:
         envs.check(options.env)
     if named:
-        config = records.from_json(algorithms.config_class(name), {**(chosen.config if chosen else {}), **rest})
+        told_by_name = algorithms.base_of(name)[1]
+        values = {**(chosen.config if chosen else {}), **told_by_name, **rest}
+        config = records.from_json(algorithms.config_class(name), values)
     return Asked(name, config, options, preset, told, told is None or "num_envs" in settings)
 
 

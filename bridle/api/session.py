@@ -176,6 +176,7 @@ def prepare(what: Asked) -> Training:
     if told is not None:
         options = dataclasses.replace(options, env=world.spec.name)
     spec, lines = worlds.with_horizon(world, trial, options)
+    worlds.check_cost(config, spec)
     limit = worlds.limit_of(options, spec)
     algorithm = config.build(spec, limit)
     path = Path(options.run) if options.run else folders.default_path("runs", options.env, name, options.seed)

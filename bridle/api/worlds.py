@@ -98,7 +98,7 @@ def bounds_of(world: World) -> dict | None:
 
 
 def limit_of(options: Options, spec: Spec) -> CostLimit:
-    """The cost limit, one number for each constraint of the world."""
+    """The cost limit, one number for each constraint of the world; none where it tells no cost."""
     count = len(spec.constraints)
 
     def spread(name, values):
@@ -112,8 +112,7 @@ def limit_of(options: Options, spec: Spec) -> CostLimit:
         return tuple(values)
 
     if not count:
-        hint = "".join(f" ({text})" for name, text in spec.notes if name == "cost")
-        raise ValueError(f"environment {spec.name!r} tells no cost{hint}; {WAYS_TO_TELL_COST}")
+        return CostLimit(())
     start = options.cost_limit_start
     return CostLimit(
         spread("cost_limit", options.cost_limit),
@@ -121,6 +120,13 @@ def limit_of(options: Options, spec: Spec) -> CostLimit:
         options.cost_limit_schedule,
         options.cost_limit_steps,
     )
+
+
+def check_cost(config: Any, spec: Spec) -> None:
+    """A config that keeps a limit (all that do not say `constrained = False`) needs a world that tells a cost."""
+    if not spec.constraints and getattr(config, "constrained", True):
+        hint = "".join(f" ({text})" for name, text in spec.notes if name == "cost")
+        raise ValueError(f"environment {spec.name!r} tells no cost{hint}; {WAYS_TO_TELL_COST}")
 
 
 def check_same(spec: Spec, recorded: Spec) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import bridle
 from bridle import envs
-from bridle.algorithms import ALGORITHMS
+from bridle.algorithms import lines as algorithm_lines
 from bridle.cli.settings import asked_for
 from bridle.core.names import nearest
 
@@ -182,7 +182,7 @@ def listing(told: argparse.Namespace) -> int:
 
     differs = {name: f" Not as published: {x.differs}." if x.differs else "" for name, x in PRESETS.items()}
     tables = {
-        "algorithms": {name: line for name, (_, line) in ALGORITHMS.items()},
+        "algorithms": algorithm_lines(),
         "envs": envs.tasks(),
         "presets": {name: f"{x.algorithm}: {x.about}.{differs[name]}" for name, x in PRESETS.items()},
     }
@@ -324,7 +324,7 @@ def parser_of(name: str) -> Parser:
 def train_help() -> str:
     """`bridle train --help`: names; the options are those of an algorithm."""
     lines = ["usage: " + TRAIN.usage, "", TRAIN.about, ""]
-    lines += ["algorithms", *_table({name: line for name, (_, line) in ALGORITHMS.items()}), ""]
+    lines += ["algorithms", *_table(algorithm_lines()), ""]
     lines += ["ENV is a name of `bridle list envs`, a Gymnasium id, or `module:callable` of your own.", ""]
     lines += ["bridle train ALGO --help lists every option, with its default.", "", *_examples(TRAIN)]
     return "\n".join(lines)

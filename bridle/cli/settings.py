@@ -52,22 +52,30 @@ def algorithm_of(words: list[str]) -> tuple[str, list[str]]:
     """The algorithm's name and the other words."""
     words = [{"--from": "--from-run"}.get(word, word.replace("--from=", "--from-run=", 1)) for word in words]
     if not words or words[0].startswith("-"):
-        known = ", ".join(algorithms.ALGORITHMS)
+        known = ", ".join(algorithms.lines())
         raise ValueError(f"train which algorithm? There are {known}: bridle train {known.partition(',')[0]} ...")
     return algorithms.check(words[0]), words[1:]
 
 
 def known_flags(name: str) -> list[str]:
     """What can be said of a training with this algorithm, as names of fields."""
-    return [*field_names(OPTIONS), *field_names(algorithms.ALGORITHMS[name][0]), "preset", "config"]
+    return [
+        *field_names(OPTIONS),
+        *field_names(algorithms.ALGORITHMS[algorithms.base_of(name)[0]][0]),
+        "preset",
+        "config",
+    ]
 
 
 def field_names(path: str) -> list[str]:
-    """The fields of the dataclass at `module:Class`, read from its source: importing an algorithm takes seconds."""
+    """The fields of the dataclass at `module:Class` and of what it extends, read from the source: an import takes seconds."""
     module, _, kind = path.partition(":")
     tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
-    (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind]
-    return [node.target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind]
+    near = module.rpartition(".")[0]
+    names = [name for base in found.bases for name in field_names(f"{near}.{ast.unparse(base).replace('.', ':')}")]
+    told = [node.target for node in found.body if isinstance(node, ast.AnnAssign)]
+    return list(dict.fromkeys([*names, *(target.id for target in told if isinstance(target, ast.Name))]))
 
 
 def check_flags(words: list[str], known: list[str]) -> None:

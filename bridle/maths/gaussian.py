@@ -62,6 +62,12 @@ def log_prob(dist: Gaussian, x: Float[Array, "*shape A"]) -> Float[Array, " *sha
     )
 
 
+def squashed_log_prob(dist: Gaussian, pre_action: Float[Array, "*shape A"]) -> Float[Array, " *shape"]:
+    """Log-density of tanh(pre_action) (Haarnoja et al. 2018, arXiv:1801.01290, appendix C), without cancellation near +-1."""
+    stretch = 2.0 * (jnp.log(2.0) - pre_action - jax.nn.softplus(-2.0 * pre_action))
+    return log_prob(dist, pre_action) - stretch.sum(-1)
+
+
 def weighted_moments(
     weight: Float[Array, "K B"], x: Float[Array, "K B A"], about: Float[Array, "B A"], full: bool
 ) -> tuple[Float[Array, "B A"], Float[Array, "B A"] | Float[Array, "B A A"]]:

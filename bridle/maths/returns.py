@@ -7,6 +7,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from bridle.core.types import Transition
+
 
 class NStep(NamedTuple):
     """The part of an n-step target that experience alone gives."""
@@ -47,3 +49,15 @@ def pick(tree_leaf: Shaped[Array, "B L *rest"], last: Int[Array, " B"]) -> Shape
     """Row `last` [B] of a leaf [B L ...]: [B ...]."""
     index = last.reshape(-1, *(1,) * (tree_leaf.ndim - 1))
     return jnp.take_along_axis(tree_leaf, index, 1)[:, 0]
+
+
+def episode_cost(rows: Transition, horizon: int) -> Float[Array, " C"]:
+    """What an episode costs now: the cost of the last steps of every env, rows [L N ...], a `horizon` of them.
+
+    Counted by steps and not by finished episodes, so that what is lived now is in it at once: the envs' episodes often
+    end all together, and a measure that waits for them lags so far that the cost swings. Episodes that end early are
+    counted as they end.
+    """
+    cost = jnp.where(rows.valid[..., None], rows.cost, 0.0).sum((0, 1))
+    episodes = jnp.maximum((rows.terminated | rows.truncated).sum(), rows.valid.sum() / horizon)
+    return cost / jnp.maximum(episodes, 1e-6)

@@ -64,6 +64,9 @@ class QEnsemble(eqx.Module):
 
     The first layer is split, so that its observation half is computed once a state even where `action` carries further
     leading axes (K sampled actions a state): obs [B O] with action [K B A] gives [E K B out].
+
+    `layer_norm` normalises every hidden layer before its activation, without gains of its own; `dropout` silences that part
+    of its units wherever a `key` is given (DroQ: Hiraoka et al. 2022, arXiv:2110.02034, section 3.1).
     """
 
     from_obs: jax.Array
@@ -71,30 +74,50 @@ class QEnsemble(eqx.Module):
     weights: tuple[jax.Array, ...]
     biases: tuple[jax.Array, ...]
     activation: str = eqx.field(static=True)
+    layer_norm: bool = eqx.field(static=True)
+    dropout: float = eqx.field(static=True)
 
-    def __init__(self, key, members: int, obs: int, action: int, hidden: tuple[int, ...], out: int, activation="relu"):
+    def __init__(
+        self,
+        key,
+        members: int,
+        obs: int,
+        action: int,
+        hidden: tuple[int, ...],
+        out: int,
+        activation="relu",
+        layer_norm: bool = False,
+        dropout: float = 0.0,
+    ):
         k_first, *keys = jax.random.split(key, len(hidden) + 1)
         first = _init(k_first, obs + action, (members, obs + action, hidden[0]))
         self.from_obs, self.from_action = first[:, :obs], first[:, obs:]
         sizes = (*hidden, out)
         self.weights = tuple(_init(k, i, (members, i, o)) for k, i, o in zip(keys, sizes[:-1], sizes[1:], strict=True))
         self.biases = tuple(jnp.zeros((members, o)) for o in sizes)
-        self.activation = activation
+        self.activation, self.layer_norm, self.dropout = activation, layer_norm, dropout
 
     def __call__(
-        self, obs: Float[Array, "*states O"], action: Float[Array, "*batch A"]
+        self, obs: Float[Array, "*states O"], action: Float[Array, "*batch A"], key=None
     ) -> Float[Array, "E *batch out"]:
         # Members one after another: XLA's CPU backend runs plain products several times faster than batched ones.
         members = range(self.biases[0].shape[0])
-        return jnp.stack([self._member(e, obs, action) for e in members])
+        keys = [None] * len(members) if key is None else list(jax.random.split(key, len(members)))
+        return jnp.stack([self._member(e, obs, action, keys[e]) for e in members])
 
-    def _member(self, e: int, obs, action):
-        act = ACTIVATIONS[self.activation]
-        x = act((obs @ self.from_obs[e] + self.biases[0][e]) + action @ self.from_action[e])
+    def _member(self, e: int, obs, action, key):
+        x = (obs @ self.from_obs[e] + self.biases[0][e]) + action @ self.from_action[e]
         lead = x.shape[:-1]
         x = x.reshape(-1, x.shape[-1])
-        last = len(self.weights) - 1
-        for i, (w, b) in enumerate(zip(self.weights, self.biases[1:], strict=True)):
-            x = x @ w[e] + b[e]
-            x = x if i == last else act(x)
+        keys = [None] * len(self.weights) if key is None else list(jax.random.split(key, len(self.weights)))
+        for w, b, k in zip(self.weights, self.biases[1:], keys, strict=True):
+            x = self._hidden(x, k) @ w[e] + b[e]
         return x.reshape(*lead, x.shape[-1])
+
+    def _hidden(self, x, key):
+        """What follows a hidden layer's product: dropout, normalisation, activation."""
+        if key is not None and self.dropout > 0:
+            x = jnp.where(jax.random.bernoulli(key, 1.0 - self.dropout, x.shape), x / (1.0 - self.dropout), 0.0)
+        if self.layer_norm:
+            x = jax.nn.standardize(x, -1, epsilon=1e-5)
+        return ACTIVATIONS[self.activation](x)

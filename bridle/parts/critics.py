@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import optax
 from jaxtyping import Array, Float
 
 from bridle.core.types import Transition
@@ -48,6 +49,28 @@ def last_row(rows: Transition):
 def squared_error(q: Float[Array, "E B out"], target: Float[Array, "B out"]) -> Float[Array, ""]:
     """Sum over members of the mean squared error: q [E B out], target [B out]."""
     return ((q - target) ** 2).mean((1, 2)).sum()
+
+
+def random_members(q: Float[Array, "E *batch out"], key, size: int) -> Float[Array, "M *batch out"]:
+    """`size` members, drawn anew at each call: a target by their least is less pessimistic than by that of all, and as
+    little biased (REDQ: Chen et al. 2021, arXiv:2101.05982, algorithm 1)."""
+    return q if size >= q.shape[0] else q[jax.random.permutation(key, q.shape[0])[:size]]
+
+
+def fit(
+    critics: tuple, opt, tx: optax.GradientTransformation, obs: Float[Array, "B O"], action, targets: tuple, key=None
+):
+    """One step of several ensembles to their targets [B out]: critics, optimiser, losses. `key` is for their dropout."""
+    keys = [None] * len(critics) if key is None else list(jax.random.split(key, len(critics)))
+
+    def loss(critics):
+        every = zip(critics, targets, keys, strict=True)
+        losses = tuple(squared_error(critic(obs, action, k), target) for critic, target, k in every)
+        return sum(losses), losses
+
+    grads, losses = jax.grad(loss, has_aux=True)(critics)
+    steps, opt = tx.update(grads, opt)
+    return optax.apply_updates(critics, steps), opt, losses
 
 
 def polyak(target, online, rate):

@@ -54,3 +54,23 @@ class GaussianActor(eqx.Module):
         """Sampled (`explore`) or mean action, in [-1, 1]."""
         dist = self(obs)
         return self.to_action(sample(dist, key) if explore else dist.mean)
+
+
+class DeterministicActor(eqx.Module):
+    """obs [... O] -> action [... A] in (-1, 1)."""
+
+    net: MLP
+
+    def __init__(self, key, obs: int, action: int, hidden: tuple[int, ...], activation="relu"):
+        self.net = MLP(key, (obs, *hidden, action), activation, last_scale=0.01)
+
+    def __call__(self, obs: Float[Array, "*batch O"]) -> Float[Array, "*batch A"]:
+        return jnp.tanh(self.net(obs))
+
+    def noisy(
+        self, obs: Float[Array, "*batch O"], key, std: float, bound: float | None = None
+    ) -> Float[Array, "*batch A"]:
+        """The action with Gaussian noise, itself cut to +-`bound`, inside [-1, 1]."""
+        action = self(obs)
+        noise = std * jax.random.normal(key, action.shape)
+        return jnp.clip(action + (noise if bound is None else jnp.clip(noise, -bound, bound)), -1.0, 1.0)

@@ -9,7 +9,7 @@ from jaxtyping import TypeCheckError
 from scipy.stats import multivariate_normal
 
 from bridle.maths import gaussian
-from bridle.maths.gaussian import Gaussian
+from bridle.maths.gaussian import Gaussian, squashed_log_prob
 
 SIZES = [(1, 1.0), (2, 0.7), (6, 0.3), (17, 0.1)]
 """Actions and standard deviation; at 17 x 0.1 a determinant (1e-34) is far below any clamp."""
@@ -133,3 +133,13 @@ def test_triangular_systems_are_solved_written_out_and_by_the_library(size):
 def test_a_wrong_shape_is_caught_where_it_enters():
     with pytest.raises((TypeCheckError, BeartypeCallHintViolation)):
         gaussian.weighted_moments(jnp.ones((5, 3)), jnp.ones((5, 3, 2)), jnp.ones((4, 2)), False)
+
+
+def test_the_density_of_a_squashed_sample_is_that_of_the_change_of_variables():
+    dist = Gaussian(jnp.array([0.3]), jnp.array([0.8]))
+    x = np.linspace(-7, 7, 200_001)
+    density = np.exp(np.asarray(squashed_log_prob(dist, jnp.asarray(x[:, None], jnp.float32))))
+    action = np.tanh(x)
+    assert np.trapezoid(density, action) == pytest.approx(1.0, rel=2e-3)
+    far = squashed_log_prob(dist, jnp.array([30.0]))
+    assert np.isfinite(far) and far < -300

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from bridle.core.types import CostLimit, Transition
+from bridle.core.types import CostLimit
 
 
 class Measured(NamedTuple):
@@ -22,18 +22,6 @@ class Measured(NamedTuple):
 def unmeasured(limit: CostLimit) -> Measured:
     """Before anything is measured an episode is taken to cost its limit."""
     return Measured(limit.at(0), jnp.zeros(len(limit.limit)))
-
-
-def episode_cost(rows: Transition, horizon: int) -> Float[Array, " C"]:
-    """What an episode costs now: the cost of the last steps of every env, rows [L N ...], a `horizon` of them.
-
-    Counted by steps and not by finished episodes, so that what is lived now is in it at once: the envs' episodes often
-    end all together, and a measure that waits for them lags so far that the cost swings. Episodes that end early are
-    counted as they end.
-    """
-    cost = jnp.where(rows.valid[..., None], rows.cost, 0.0).sum((0, 1))
-    episodes = jnp.maximum((rows.terminated | rows.truncated).sum(), rows.valid.sum() / horizon)
-    return cost / jnp.maximum(episodes, 1e-6)
 
 
 def follow(measured: Measured, cost_q: Float[Array, " C"], rate: float, updates) -> Measured:

@@ -4,33 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bridle.core.types import CostLimit, Transition
-from bridle.parts.constraints.calibrated import Measured, critic_limit, episode_cost, follow, unmeasured
+from bridle.core.types import CostLimit
+from bridle.parts.constraints.calibrated import Measured, critic_limit, follow, unmeasured
 
 LIMIT = CostLimit((10.0, 4.0))
-
-
-def rows(cost, truncated=None, terminated=None, valid=None):
-    cost = np.asarray(cost, np.float32)
-    none = np.zeros(cost.shape[:2], bool)
-    told = [none if x is None else np.asarray(x) for x in (terminated, truncated)]
-    return Transition(None, None, None, cost, None, *told, ~none if valid is None else np.asarray(valid), {})
-
-
-def test_an_episode_costs_what_a_horizon_of_steps_costs_wherever_it_was_begun():
-    rng = np.random.default_rng(0)
-    cost = rng.random((20, 3, 2))
-    ends = np.zeros((20, 3), bool)
-    ends[[4, 9, 19], [0, 1, 2]] = True
-    np.testing.assert_allclose(episode_cost(rows(cost, ends), 20), cost.sum((0, 1)) / 3, rtol=1e-5)
-
-
-def test_episodes_that_end_early_are_counted_as_they_end_and_dummy_steps_not_at_all():
-    cost, ends, valid = np.ones((20, 1, 1)), np.zeros((20, 1), bool), np.ones((20, 1), bool)
-    ends[4::5] = True
-    assert float(episode_cost(rows(cost, terminated=ends), 20)[0]) == pytest.approx(5.0)
-    valid[:10] = False
-    assert float(episode_cost(rows(cost, terminated=ends & valid, valid=valid), 20)[0]) == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize("rate", [0.1, 1.0, 4.2])

@@ -1,0 +1,233 @@
+"""Twin delayed deterministic policy gradient, TD3 (Fujimoto et al. 2018, arXiv:1802.09477), with a multiplier on cost where one
+is asked for.
+
+A deterministic actor climbs q - multiplier . cost_q, less often than critics of reward and of cost learn from replay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from bridle.core.algorithm import Algorithm
+from bridle.core.config import check
+from bridle.core.names import by_constraint
+from bridle.core.types import Continuous, CostLimit, Drawn, Spec
+from bridle.maths.moments import Moments, no_moments
+from bridle.nets.mlp import QEnsemble, obs_size
+from bridle.parts.constraints.lagrange import Lagrange
+from bridle.parts.constraints.multiplier import Kind, price
+from bridle.parts.constraints.pid import PID
+from bridle.parts.critics import cost_value, fit, last_row, polyak, random_members, reward_value, td_targets
+from bridle.parts.off_policy import assemble, seen
+from bridle.parts.policies import DeterministicActor
+
+
+@dataclass(frozen=True)
+class Config:
+    """Twin delayed deterministic policy gradient."""
+
+    constraint: Kind = "none"
+    """How cost is kept under its limit: not at all, by dual ascent, or by PID control of the multiplier."""
+    signal: Literal["episodes", "recent", "critic"] = "recent"
+    """What the multiplier listens to: finished episodes (FSRL), the cost of an episode over the last horizon of steps of every
+    env, or the cost critic (cvpo-safe-rl)."""
+    aim: float = 0.8
+    """The part of the limit that training aims at, since costs scatter round where they are held."""
+    rescale: bool = True
+    """Divide the actor's loss by 1 + the multipliers."""
+    limit_unit: Literal["infinite", "horizon"] = "infinite"
+    """Signal `critic`: how the limit of an episode becomes a limit for the critic (see `CostLimit.discounted`)."""
+    lagrange: Lagrange = field(default_factory=Lagrange)
+    """Dual ascent, where it is asked for: `--lagrange.rate`, ..."""
+    pid: PID = field(default_factory=PID)
+    """PID control, where it is asked for: `--pid.kp`, ..."""
+    discount: float = 0.98
+    """gamma, of reward and of cost."""
+    hidden: tuple[int, ...] = (128, 128)
+    """Widths of the hidden layers of actor and critics."""
+    activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
+    """After every hidden layer."""
+    noise: float = 0.1
+    """Standard deviation of what is added to an action to explore."""
+    target_noise: float = 0.2
+    """Standard deviation of what is added to the next action of a target."""
+    target_noise_bound: float = 0.5
+    """How far that may go."""
+    critics: int = 2
+    """Critics of reward; the least of them counts in targets, the first in the actor's loss."""
+    subset: int | None = None
+    """So many of them, drawn anew for each target, count there (REDQ: 2 of 10); by default all."""
+    cost_critics: int = 1
+    """Critics of cost; the greatest of them counts."""
+    layer_norm: bool = False
+    """Normalise the hidden layers of the critics."""
+    dropout: float = 0.0
+    """Part of the critics' hidden units that is silenced while they learn (DroQ: 0.01, with layer_norm)."""
+    n_step: int = 2
+    """Env steps of experience in a TD target."""
+    cost_after_death: Literal["masked", "unmasked"] = "masked"
+    """Does a termination end the cost as it ends the reward?"""
+    batch: int = 256
+    """States in one update."""
+    every: int = 320
+    """Env steps, summed over all copies, between two blocks of updates."""
+    times: int = 32
+    """Updates in a block."""
+    actor_every: int = 2
+    """Updates of the critics for each one of the actor and of the targets."""
+    memory: int = 200_000
+    """Env steps that replay holds."""
+    warmup: int = 5_000
+    """Env steps of uniformly random actions at the start."""
+    normalise_obs: bool = False
+    """Scale observations by their running mean and deviation."""
+    target_rate: float = 0.01
+    """polyak: how fast targets follow, each time that the actor learns."""
+    actor_rate: float = 5e-4
+    """Adam step size of the actor."""
+    critic_rate: float = 1e-3
+    """Adam step size of the critics."""
+
+    def __post_init__(self):
+        ranges = {
+            "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
+            "discount": (0.0 < self.discount < 1.0, "a number in (0, 1)"),
+            "hidden": (len(self.hidden) > 0 and all(h > 0 for h in self.hidden), "one or more integers > 0"),
+            "subset": (self.subset is None or 0 < self.subset <= self.critics, "an integer in [1, critics], or None"),
+            "dropout": (0.0 <= self.dropout < 1.0, "a number in [0, 1)"),
+            "warmup": (self.warmup >= 0, "an integer >= 0"),
+            "target_rate": (0.0 < self.target_rate <= 1.0, "a number in (0, 1]"),
+        }
+        counts = ("critics", "cost_critics", "n_step", "batch", "every", "times", "actor_every", "memory")
+        ranges |= {name: (getattr(self, name) > 0, "an integer > 0") for name in counts}
+        ranges |= {name: (getattr(self, name) > 0, "a number > 0") for name in ("actor_rate", "critic_rate")}
+        noises = ("noise", "target_noise", "target_noise_bound")
+        check(self, ranges | {name: (getattr(self, name) >= 0, "a number >= 0") for name in noises})
+
+    @property
+    def constrained(self) -> bool:
+        """Does it need a cost and a limit?"""
+        return self.constraint != "none"
+
+    def build(self, spec: Spec, limit: CostLimit) -> Algorithm:
+        """TD3 for a world with continuous actions."""
+        if not isinstance(spec.action, Continuous):
+            raise ValueError(f"td3 takes continuous actions, and {spec.name} has {spec.action}")
+        multiplier = {"none": None, "lagrange": self.lagrange, "pid": self.pid}[self.constraint]
+        actor = lambda state: (state.actor, state.moments)
+        return assemble(self, spec, limit, multiplier, init=init, actor=actor, act=act, update=update)
+
+
+class State(NamedTuple):
+    """What learning carries; every leaf an array."""
+
+    actor: DeterministicActor
+    target_actor: DeterministicActor
+    critics: tuple[QEnsemble, ...]
+    """Of reward; and of cost, where it is heeded."""
+    target_critics: tuple[QEnsemble, ...]
+    actor_opt: Any
+    critic_opt: Any
+    multiplier: Any
+    """Of the rule that prices cost; () where none does."""
+    moments: Moments | tuple
+    """Of observations; () where they are taken as they are."""
+    updates: jax.Array
+
+
+def init(key, *, config: Config, spec: Spec, limit: CostLimit, multiplier) -> State:
+    k_actor, k_critic, k_cost = jax.random.split(key, 3)
+    o, a, c = obs_size(spec.obs), spec.action.size, len(limit.limit)
+    actor = DeterministicActor(k_actor, o, a, config.hidden, config.activation)
+    shape = {"activation": config.activation, "layer_norm": config.layer_norm, "dropout": config.dropout}
+    critics = (QEnsemble(k_critic, config.critics, o, a, config.hidden, 1, **shape),)
+    if multiplier is not None:
+        critics += (QEnsemble(k_cost, config.cost_critics, o, a, config.hidden, c, **shape),)
+    return State(
+        actor=actor,
+        target_actor=actor,
+        critics=critics,
+        target_critics=critics,
+        actor_opt=optax.adam(config.actor_rate).init(actor),
+        critic_opt=optax.adam(config.critic_rate).init(critics),
+        multiplier=() if multiplier is None else multiplier.init(c),
+        moments=no_moments(o) if config.normalise_obs else (),
+        updates=jnp.zeros((), jnp.int32),
+    )
+
+
+def act(actor, carry, obs, key, explore: bool, *, config: Config):
+    """The actor's action, with Gaussian noise to explore."""
+    network, moments = actor
+    flat = seen(obs, moments)
+    return carry, network.noisy(flat, key, config.noise) if explore else network(flat), {}
+
+
+def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit, multiplier):
+    """One step of critics, and now and then of actor, targets and (signal `critic`) multiplier, on one batch."""
+    rows = data.rows if config.n_step > 1 else jax.tree.map(lambda leaf: leaf[:, None], data.rows)
+    k_next, k_subset, k_fit = jax.random.split(key, 3)
+    obs = seen(jax.tree.map(lambda leaf: leaf[:, 0], rows.obs), state.moments)
+    targets = targets_of(state, rows, k_next, k_subset, config)
+    learner = state.critics, state.critic_opt, optax.adam(config.critic_rate)
+    dropping = k_fit if config.dropout > 0 else None
+    critics, critic_opt, losses = fit(*learner, obs, rows.action[:, 0], targets, dropping)
+    state = state._replace(critics=critics, critic_opt=critic_opt, updates=state.updates + 1)
+    improve = partial(fit_actor, obs=obs, data=data, config=config, spec=spec, limit=limit, multiplier=multiplier)
+    blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(improve, state)[1])
+    due = state.updates % config.actor_every == 0
+    state, metrics = jax.lax.cond(due, improve, lambda state: (state, blank), state)
+    metrics = {name: value * config.actor_every for name, value in metrics.items()}  # means over a block count blanks
+    names = ("critic_loss", "cost_critic_loss")
+    return state, {**metrics, **dict(zip(names, losses, strict=False))}, {}
+
+
+def targets_of(state: State, rows, k_next, k_subset, config: Config) -> tuple:
+    """TD targets of reward [B 1] and of cost [B C] at the target actor's action, smoothed by noise (section 5.3)."""
+    next_obs = seen(last_row(rows), state.moments)
+    next_action = state.target_actor.noisy(next_obs, k_next, config.target_noise, config.target_noise_bound)
+    members = state.target_critics[0](next_obs, next_action)
+    value = reward_value(random_members(members, k_subset, config.subset or config.critics))
+    if len(state.target_critics) == 1:
+        cost = jnp.zeros((len(value), rows.cost.shape[-1]))
+    else:
+        cost = cost_value(state.target_critics[1](next_obs, next_action))
+    masked = config.cost_after_death == "masked"
+    target, cost_target = td_targets(rows, value, cost, config.discount, config.discount, masked)
+    return (target[:, None], cost_target)[: len(state.target_critics)]
+
+
+def fit_actor(state: State, *, obs, data: Drawn, config: Config, spec: Spec, limit: CostLimit, multiplier):
+    """One step of the actor, of all targets, and of a multiplier that listens to the critic."""
+    weight = None if multiplier is None else multiplier.weight(state.multiplier)
+
+    def loss(actor):
+        action = actor(obs)
+        q = state.critics[0](obs, action)[0, ..., 0]
+        if weight is None:
+            return -q.mean(), (q.mean(), None)
+        cost_q = cost_value(state.critics[1](obs, action))
+        return -price(q, cost_q, weight, config.rescale).mean(), (q.mean(), cost_q.mean(0))
+
+    grads, (q, cost_q) = jax.grad(loss, has_aux=True)(state.actor)
+    steps, actor_opt = optax.adam(config.actor_rate).update(grads, state.actor_opt)
+    actor = optax.apply_updates(state.actor, steps)
+    state = state._replace(
+        actor=actor,
+        actor_opt=actor_opt,
+        target_actor=polyak(state.target_actor, actor, config.target_rate),
+        target_critics=polyak(state.target_critics, state.critics, config.target_rate),
+    )
+    metrics = {"q": q}
+    if weight is not None:
+        metrics |= by_constraint("cost_q", cost_q) | by_constraint("multiplier", weight)
+        if config.signal == "critic":
+            allowed = config.aim * limit.discounted(data.step, config.discount, spec.horizon, config.limit_unit)
+            state = state._replace(multiplier=multiplier.update(state.multiplier, cost_q, allowed))
+    return state, metrics

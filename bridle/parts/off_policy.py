@@ -1,0 +1,88 @@
+"""What off-policy learners share beside their losses: how observations are seen, and what a multiplier listens to.
+
+`multiplier` is a value of `parts/constraints` (or None, where cost is not heeded), and is only called here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from bridle.core.algorithm import Algorithm, Batch, Finished, Latest, Sequences, Update
+from bridle.core.names import by_constraint
+from bridle.core.types import CostLimit, Drawn, Spec, Tree
+from bridle.maths.moments import Moments, normalise, see
+from bridle.maths.returns import episode_cost
+from bridle.nets.mlp import flatten_obs
+
+EPISODES = 64
+"""At most so many finished episodes are told at once."""
+
+
+def seen(obs: Tree, moments: Moments | tuple):
+    """Observations [B ...] as networks take them: [B O], normalised where there are moments."""
+    flat = flatten_obs(obs, 1)
+    return normalise(moments, flat) if moments else flat
+
+
+def assemble(config, spec: Spec, limit: CostLimit, multiplier: Any, **parts) -> Algorithm:
+    """An algorithm out of `init`, `actor`, `act` and `update`, each still to be told config, spec, limit and multiplier."""
+    bound = {"config": config, "spec": spec, "limit": limit, "multiplier": multiplier}
+    draw = Sequences(config.batch, config.n_step) if config.n_step > 1 else Batch(config.batch)
+    begin = config.warmup // config.every * config.every  # so that the first block is at the first multiple after it
+    updates = [Update("policy", draw, partial(parts["update"], **bound), config.every, begin, times=config.times)]
+    rows = max(1, config.every // spec.num_envs)
+    if multiplier is not None and config.signal != "critic":
+        horizon = max(1, min(spec.horizon or rows, config.memory // spec.num_envs))
+        draw = Finished(EPISODES) if config.signal == "episodes" else Latest(horizon)
+        listen = partial(update_multiplier, config=config, spec=spec, limit=limit, multiplier=multiplier)
+        updates.append(Update("constraint", draw, listen, config.every))
+    if config.normalise_obs:
+        updates.append(Update("moments", Latest(rows), update_moments, config.every))
+    return Algorithm(
+        init=partial(parts["init"], **bound),
+        actor=parts["actor"],
+        begin=lambda num_envs: (),
+        act=partial(parts["act"], config=config),
+        updates=tuple(updates),
+        memory=config.memory,
+        warmup=config.warmup,
+        about=about(config, spec, limit, multiplier),
+    )
+
+
+def about(config, spec: Spec, limit: CostLimit, multiplier: Any) -> tuple[str, ...]:
+    """What is said of the limit at the start of a run."""
+    if multiplier is None:
+        return ("cost is measured and not heeded (constraint 'none')",) if limit.limit else ()
+    numbers = lambda values: ", ".join(f"{float(x):.4g}" for x in values)
+    told = f"cost limit {numbers(limit.limit)} an episode, of which training aims at {config.aim:.0%}"
+    if config.signal != "critic":
+        heard = "finished episodes" if config.signal == "episodes" else "an episode, over the last horizon of steps"
+        return (f"{told}; the multiplier ({config.constraint}) listens to the cost of {heard}",)
+    unit = limit.discounted(0, config.discount, spec.horizon, config.limit_unit)
+    return (
+        f"{told} = {numbers(config.aim * unit)} in the cost critic, which the multiplier ({config.constraint}) hears",
+    )
+
+
+def update_moments(state, data: Drawn, key):
+    """Take note of the observations that were lived since the last block."""
+    rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows.obs)
+    moments = see(state.moments, flatten_obs(rows, 1), data.rows.valid.reshape(-1).astype(jnp.float32))
+    return state._replace(moments=moments), {"count": moments.count}, {}
+
+
+def update_multiplier(state, data: Drawn, key, *, config, spec: Spec, limit: CostLimit, multiplier: Any):
+    """One step of the multiplier on what episodes cost: the mean of those that finished, or that of the last horizon."""
+    rows = data.rows
+    if config.signal == "episodes":
+        cost = (rows.valid @ rows.cost) / jnp.maximum(rows.valid.sum(), 1.0)
+    else:
+        cost = episode_cost(rows, spec.horizon)
+    found = multiplier.update(state.multiplier, cost, config.aim * limit.at(data.step))
+    metrics = by_constraint("multiplier", multiplier.weight(found)) | by_constraint("episode_cost", cost)
+    return state._replace(multiplier=found), metrics, {}
