@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from bridle.algorithms import ALGORITHMS, config_class
+from bridle.algorithms import ALGORITHMS, base_of, config_class
 from bridle.algorithms.presets import PRESETS
 from bridle.core.algorithm import Algorithm
 from bridle.core.types import Continuous, CostLimit, Discrete, Leaf, Spec
@@ -24,7 +24,7 @@ from bridle.run.train import begin, compiled, train
 N = 4
 SMALL = {"hidden": (16,), "batch": 16, "every": 32, "times": 2, "warmup": 32, "memory": 256, "samples": 4}
 """What makes a config small, where it has such a field."""
-PRESETS_OF = {name: {k: p.config for k, p in PRESETS.items() if p.algorithm == name} for name in ALGORITHMS}
+PRESETS_OF = {name: {k: p.config for k, p in PRESETS.items() if base_of(p.algorithm)[0] == name} for name in ALGORITHMS}
 VARIANTS = {
     "cvpo": {
         "paper": {

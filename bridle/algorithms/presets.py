@@ -56,7 +56,135 @@ ICML22_DIFFERS = (
     "at once"
 )
 
+CVPO_SAFE_RL = {
+    "constraint": "pid",
+    "signal": "critic",
+    "pid": {"kp": 0.1, "ki": 0.003, "kd": 0.001, "smoothing": 0.0, "slowness": 0.0, "relative": False, "cap": 1e5},
+    "aim": 1.0,
+    "rescale": False,
+    "limit_unit": "horizon",
+    "discount": 0.99,
+    "hidden": (256, 256),
+    "cost_critics": 1,
+    "cost_after_death": "unmasked",
+    "n_step": 1,
+    "batch": 300,
+    "every": 6_000,
+    "times": 560,
+    "memory": 8_000,
+    "warmup": 2_000,
+    "target_rate": 0.005,
+    "actor_rate": 0.0064,
+    "critic_rate": 0.0015,
+}
+CVPO_SAFE_RL_DIFFERS = (
+    "the multiplier enters from the first update on, and its integral is bounded (at 1e5); actions are clipped before they are "
+    "stored; our networks' last layers begin small; after warm-up the original makes warmup / 2 updates at once"
+)
+CVPO_SAFE_RL_OPTIONS = {
+    "env": "SafetyCarCircle-v0",
+    "env_args": ("dialect=cvpo",),
+    "cost_limit": (20.0,),
+    "num_envs": 20,
+    "steps": 1_800_000,
+    "eval_every": 6_000,
+    "eval_episodes": 20,
+}
+FSRL = {
+    "constraint": "pid",
+    "signal": "episodes",
+    "pid": {"kp": 0.05, "ki": 0.0005, "kd": 0.1, "smoothing": 0.0, "slowness": 0.0, "relative": False, "cap": 1e5},
+    "aim": 1.0,
+    "rescale": True,
+    "discount": 0.97,
+    "hidden": (128, 128),
+    "n_step": 2,
+    "batch": 256,
+    "every": 600,
+    "times": 120,
+    "memory": 100_000,
+    "warmup": 0,
+    "target_rate": 0.05,
+    "actor_rate": 5e-4,
+    "critic_rate": 1e-3,
+}
+FSRL_OPTIONS = {
+    "env": "SafetyCarCircle-v0",
+    "env_args": ("dialect=fsrl",),
+    "cost_limit": (10.0,),
+    "num_envs": 2,
+    "steps": 1_500_000,
+}
+FSRL_DIFFERS = (
+    "2 episodes come from 2 copies that go on, not from the first two of 10 to end; the number of steps between updates is that of CarCircle; "
+    "weights are not orthogonal"
+)
+
 PRESETS: dict[str, Preset] = {
+    "cvpo-safe-rl-sac-lag": Preset(
+        "sac-pid",
+        CVPO_SAFE_RL | {"temperature": "fixed", "alpha": 0.0085, "critics": 2, "entropy_in_cost": True},
+        CVPO_SAFE_RL_OPTIONS,
+        "SAC-Lagrangian (a PID controller on the cost critic) as trained on Circle beside CVPO by Liu et al. 2022",
+        CVPO_SAFE_RL_DIFFERS,
+    ),
+    "cvpo-safe-rl-td3-lag": Preset(
+        "td3-pid",
+        CVPO_SAFE_RL | {"critics": 2, "noise": 0.1, "target_noise": 0.2, "target_noise_bound": 0.5, "actor_every": 2},
+        CVPO_SAFE_RL_OPTIONS,
+        "TD3-Lagrangian (a PID controller on the cost critic) as trained on Circle beside CVPO by Liu et al. 2022",
+        CVPO_SAFE_RL_DIFFERS,
+    ),
+    "cvpo-safe-rl-ddpg-lag": Preset(
+        "ddpg-pid",
+        CVPO_SAFE_RL | {"critics": 1, "noise": 0.1},
+        CVPO_SAFE_RL_OPTIONS,
+        "DDPG-Lagrangian (a PID controller on the cost critic) as trained on Circle beside CVPO by Liu et al. 2022",
+        CVPO_SAFE_RL_DIFFERS,
+    ),
+    "fsrl-sac-lag": Preset(
+        "sac-pid",
+        FSRL | {"temperature": "learned", "alpha": 0.005, "alpha_rate": 3e-4, "critics": 2, "cost_critics": 2},
+        FSRL_OPTIONS,
+        "SAC-Lagrangian as FSRL trains Bullet tasks: a PID controller on the cost of the episodes of each collect",
+        FSRL_DIFFERS + "; of its two cost critics it takes the least, we the greatest",
+    ),
+    "fsrl-ddpg-lag": Preset(
+        "ddpg-pid",
+        FSRL | {"critics": 1, "cost_critics": 1, "noise": 0.1},
+        FSRL_OPTIONS,
+        "DDPG-Lagrangian as FSRL trains Bullet tasks: a PID controller on the cost of the episodes of each collect",
+        FSRL_DIFFERS,
+    ),
+    "omnisafe-sac-lag": Preset(
+        "sac-lag",
+        {
+            "constraint": "lagrange",
+            "signal": "episodes",
+            "lagrange": {"rule": "projected", "rate": 0.0035, "initial": 0.001, "relative": False, "cap": 1e5},
+            "aim": 1.0,
+            "rescale": True,
+            "discount": 0.99,
+            "hidden": (400, 300),
+            "critics": 2,
+            "cost_critics": 1,
+            "n_step": 1,
+            "batch": 256,
+            "every": 50,
+            "times": 50,
+            "memory": 50_000,
+            "warmup": 10_000,
+            "temperature": "fixed",
+            "alpha": 0.2,
+            "normalise_obs": True,
+            "target_rate": 0.001,
+            "actor_rate": 3e-4,
+            "critic_rate": 1e-3,
+        },
+        {"env": "SafetyCarCircle-v0", "cost_limit": (25.0,), "num_envs": 1, "steps": 3_000_000},
+        "SAC-Lagrangian by an early settings file of OmniSafe (commit 001a4e2); later versions changed it",
+        "its multiplier is stepped by Adam, ours by plain ascent at the same rate; its alpha decays",
+    ),
     "icml22-circle": Preset(
         "cvpo",
         ICML22

@@ -38,7 +38,7 @@ def test_projected_ascent_adds_the_excess_and_stays_between_0_and_the_cap(relati
 def test_ascent_in_the_logarithm_is_positive_and_goes_the_same_way_whatever_the_scale():
     found = run(Lagrange(rule="log", rate=0.1, initial=0.5))
     assert (found > 0).all()
-    assert found[29, 0] > 0.5 > found[-1, 0], "up while cost exceeds the limit, down after"
+    assert found[29, 0] > 2.0 * 0.5 and found[-1, 0] < 0.6 * found[29, 0], "up while cost exceeds the limit, down after"
     scaled = run(Lagrange(rule="log", rate=0.1, initial=0.5), 100 * COSTS, np.array([1000.0, 100.0], np.float32))
     np.testing.assert_allclose(scaled[:, 0], found[:, 0], rtol=1e-3)
 
@@ -87,7 +87,6 @@ def test_a_price_is_gain_minus_weighted_cost(rescale):
     [
         (Lagrange, {"rate": 0.0}, "rate = 0.0; allowed: a number > 0"),
         (Lagrange, {"initial": 200.0}, r"initial = 200.0; allowed: a number in \[0, cap\]"),
-        (Lagrange, {"rule": "lgo"}, "rule = 'lgo'; allowed: 'projected', 'log'; did you mean 'log'"),
         (PID, {"kp": -1.0}, "kp = -1.0; allowed: a number >= 0"),
         (PID, {"smoothing": 1.0}, "smoothing = 1.0; allowed"),
     ],

@@ -1,0 +1,28 @@
+"""What a config checks of itself."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from bridle.core.config import check
+
+
+@dataclass(frozen=True)
+class Mine:
+    rule: Literal["projected", "log"] = "log"
+    rate: float = 1.0
+
+    def __post_init__(self):
+        check(self, {"rate": (self.rate > 0, "a number > 0")})
+
+
+def test_a_word_that_is_none_of_the_choices_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="rule = 'lgo'; allowed: 'projected', 'log'; did you mean 'log'"):
+        Mine(rule="lgo")
+
+
+def test_a_range_that_does_not_hold_is_refused_with_what_is_allowed():
+    with pytest.raises(ValueError, match="rate = -1.0; allowed: a number > 0"):
+        Mine(rate=-1.0)
+    assert Mine(rate=2.0).rate == 2.0
