@@ -19,6 +19,7 @@ from bridle.data.replay import Ring
 from bridle.envs import make
 from bridle.run import checkpoint
 from bridle.run.collect import Collector
+from bridle.run.records import from_json
 from bridle.run.train import begin, compiled, train
 
 N = 4
@@ -68,7 +69,7 @@ def small_config(name, variant=""):
     fields = {field.name for field in dataclasses.fields(kind)}
     small = {k: v for k, v in SMALL.items() if k in fields}
     published = PRESETS_OF.get(name, {}).get(variant, {})
-    return kind(**published | small | VARIANTS.get(name, {}).get(variant, {}))
+    return from_json(kind, published | small | VARIANTS.get(name, {}).get(variant, {}))
 
 
 class Case(NamedTuple):
