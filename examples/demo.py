@@ -45,7 +45,7 @@ def verdict(run: Path, seconds: float) -> int:
     returns, cost = result.returns.mean(), result.cost.mean()
     pictures = [*sorted(run.glob("curves.*")), *sorted((run / "videos").glob("*"))]
     print("\nin Python:  import bridle")
-    print(f'            policy = bridle.load("{run}")')
+    print(f'            policy = bridle.load("{run}", best=True)')
     print("            action = policy.predict(obs)")
     print(f"\npictures    {', '.join(map(str, pictures))}")
     print(f"training    {seconds / 60:.1f} minutes")
