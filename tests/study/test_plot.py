@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bridle.study.plot import find, plot, read, summarise
+from bridle.study.curves import find, read, summarise
+from bridle.study.plot import plot
 
 
 def test_a_run_gives_a_png_and_an_svg_in_its_folder(make_run, tmp_path):
@@ -34,7 +35,7 @@ def test_each_environment_has_a_picture_of_its_own(make_run, two_costs, tmp_path
     assert names[2] == "curves-toy-TwoCosts-v0.png"
 
 
-@pytest.mark.parametrize("x", ["step", "seconds"])
+@pytest.mark.parametrize("x", ["step", "updates", "minutes"])
 def test_every_axis_can_be_drawn(make_run, tmp_path, x):
     assert all(path.stat().st_size > 1000 for path in plot([make_run(tmp_path / "run", rows=1)], x=x))
 
@@ -76,7 +77,7 @@ def test_what_is_no_run_or_has_no_evaluation_is_told(make_run, tmp_path):
         plot([make_run(tmp_path / "fresh", rows=0)])
     with pytest.raises(ValueError, match="one or more run folders"):
         plot([])
-    with pytest.raises(ValueError, match="step, seconds"):
+    with pytest.raises(ValueError, match="step, updates, minutes"):
         plot([make_run(tmp_path / "run")], x="hours")
 
 
