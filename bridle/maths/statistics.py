@@ -76,13 +76,17 @@ def improvement(
     if min(min(win.shape) for win in wins) < ENOUGH:
         return Estimate(whole)
     rng = np.random.default_rng(seed)
-    samples = [np.einsum("rn,nm,rm->r", _shares(rng, len(w), draws), w, _shares(rng, w.shape[1], draws)) for w in wins]
+    samples = [
+        np.einsum("rn,nm,rm->r", _counts(rng, n, draws), win, _counts(rng, m, draws)) / (n * m)
+        for win in wins
+        for n, m in [win.shape]
+    ]
     return Estimate(whole, *_percentiles(np.mean(samples, 0)))
 
 
-def _shares(rng: np.random.Generator, n: int, draws: int) -> Float[ndarray, "draws n"]:
-    """How much of a bootstrap sample each of n runs makes up."""
-    return rng.multinomial(n, np.full(n, 1 / n), draws) / n
+def _counts(rng: np.random.Generator, n: int, draws: int) -> Float[ndarray, "draws n"]:
+    """How often each of n runs stands in a bootstrap sample."""
+    return rng.multinomial(n, np.full(n, 1 / n), draws).astype(float)
 
 
 def _percentiles(x: Float[ndarray, " R"]) -> tuple[float, float]:
