@@ -43,7 +43,7 @@ def main(
 
 
 def compare(worlds: list[World], reference: str | None = None) -> list[Table]:
-    """Two tables for each environment and limit, and one over all of them where there are several methods and worlds."""
+    """Two tables for each environment and limit, and one over all of them where there are several methods."""
     reference = _reference(worlds, reference)
     found = []
     for world in worlds:

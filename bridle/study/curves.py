@@ -64,7 +64,7 @@ class Curve:
 
 
 def find(runs: Sequence[Path | str]) -> list[Path]:
-    """The run folders among `runs`, and the tables of other tools; a folder that is none but holds some stands for those."""
+    """Run folders among `runs`, and tables of other tools; a folder that is none but holds some stands for those."""
     found: list[Path] = []
     for path in map(Path, runs):
         if (path / "config.json").exists() or foreign.table_of(path):
