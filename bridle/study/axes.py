@@ -14,7 +14,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5
 """After Okabe and Ito (2008): told apart by colour-blind readers too."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, SOFT, FAINT, FEASIBLE = "#20262E", "#5B6570", "#8A929C", "#2E9E6B"
-WIDTH = 92
+WIDTH = 104
 """Letters of a line of facts."""
 STYLE = {
     "font.size": 11,
@@ -59,11 +59,20 @@ def titled(axes, env: str, methods: dict[str, list[Curve]], facts: list[str], wi
     curves = [curve for group in methods.values() for curve in group]
     name, *rest = (env or "an environment that is not told").split(", ")
     title = name if len(methods) > 1 else f"{curves[0].label} on {name}"
-    lines = textwrap.wrap(" · ".join([*rest, *facts]), width, break_on_hyphens=False)
+    lines = _lines([*rest, *facts], width)
     axes.set_title(title, loc="left", fontsize=14, fontweight="bold", pad=10 + 14 * len(lines))
     axes.annotate(
         "\n".join(lines), (0, 1), (0, 8), "axes fraction", textcoords="offset points", color=SOFT, fontsize=10,
     )  # fmt: skip
+
+
+def _lines(facts: list[str], width: int) -> list[str]:
+    """Facts in as few lines as hold them whole."""
+    lines = facts[:1]
+    for fact in facts[1:]:
+        longer = f"{lines[-1]} · {fact}"
+        lines = [*lines[:-1], longer] if len(longer) <= width else [*lines, fact]
+    return [part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False)]
 
 
 def seeds_of(methods: dict[str, list[Curve]]) -> str:

@@ -98,7 +98,7 @@ def plane(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
         _no_closer(grid[0], np.concatenate([[r for r, _ in found] for found in results]))
         curves = [curve for group in methods.values() for curve in group]
         last = f"mean of the last {several(map(counted, curves))} evaluations"
-        titled(grid[0], env, methods, [f"{last}, {seeds_of(methods)}", evaluated(curves)], 72)
+        titled(grid[0], env, methods, [f"{last}, {seeds_of(methods)}", evaluated(curves)], 76)
         if len(methods) > 1:
             figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
         _legend_below(grid[-1], "small: a seed · great: mean of the method")
