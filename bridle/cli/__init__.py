@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, NoReturn
 import bridle
 from bridle import envs
 from bridle.algorithms import lines as algorithm_lines
+from bridle.cli import reading
+from bridle.cli.reading import count
 from bridle.cli.settings import asked_for
 from bridle.core.names import nearest
 
@@ -168,14 +170,6 @@ def evaluate(told: argparse.Namespace) -> int:
     return 0
 
 
-def plot(told: argparse.Namespace) -> int:
-    """bridle plot RUN ..."""
-    study = importlib.import_module("bridle.study.plot")
-    for path in study.plot(told.run, told.out):
-        print(path)
-    return 0
-
-
 def listing(told: argparse.Namespace) -> int:
     """bridle list algorithms|envs|presets"""
     from bridle.algorithms.presets import PRESETS
@@ -216,12 +210,6 @@ TRAIN = Command(
 )
 
 
-def _count(text: str) -> int:
-    if not (number := text.replace("_", "")).isdigit() or int(number) < 1:
-        raise argparse.ArgumentTypeError(f"{text}; allowed: an integer > 0")
-    return int(number)
-
-
 def _run_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
 
@@ -236,16 +224,14 @@ def _env_flag(parser: argparse.ArgumentParser) -> None:
 
 def _resume_flags(parser: argparse.ArgumentParser) -> None:
     _run_flag(parser)
-    parser.add_argument(
-        "--steps", metavar="TOTAL", type=_count, help="new total of env steps; by default the run's own"
-    )
+    parser.add_argument("--steps", metavar="TOTAL", type=count, help="new total of env steps; by default the run's own")
     _env_flag(parser)
 
 
 def _eval_flags(parser: argparse.ArgumentParser) -> None:
     _run_flag(parser)
     parser.add_argument(
-        "--episodes", metavar="N", type=_count, default=20, help="on environments and seeds of their own [%(default)s]"
+        "--episodes", metavar="N", type=count, default=20, help="on environments and seeds of their own [%(default)s]"
     )
     parser.add_argument("--video", action="store_true", help="leave a video of the first episode in the run's videos/")
     parser.add_argument(
@@ -258,13 +244,6 @@ def _eval_flags(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--last", action="store_false", dest="best", help="the last policy (this is the default)")
     parser.add_argument("--seed", metavar="S", type=int, help="of the episodes; by default it follows from the run's")
     _env_flag(parser)
-
-
-def _plot_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", type=Path, nargs="+", help="folders of runs")
-    parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="folder of the pictures; by default what holds them all"
-    )
 
 
 COMMANDS: dict[str, Command] = {
@@ -283,11 +262,27 @@ COMMANDS: dict[str, Command] = {
         evaluate,
     ),
     "plot": Command(
-        "bridle plot RUN ... [--out DIR]",
-        "Curves of return and cost against the limit, runs that differ in their seed as one band.",
-        ("bridle plot runs/SafetyCarCircle-v0/cvpo/*", f"bridle plot {RUN} --out pictures"),
-        _plot_flags,
-        plot,
+        "bridle plot RUN ... [--kind curves|box|plane] [--x step|updates|minutes] [--out DIR] ...",
+        "Curves of return and cost against the limit, runs that differ in their seed as one band; box plots, planes.",
+        (
+            "bridle plot runs/SafetyCarCircle-v0/cvpo/*",
+            "bridle plot runs --kind box --select SafetyCarCircle --out pictures",
+            "bridle plot runs/SafetyCarCircle-v0 --kind plane --legend CVPO 'SAC with a multiplier'",
+            "bridle plot runs/SafetyCarCircle-v0/cvpo theirs/progress.csv --x minutes --smooth 5",
+        ),
+        reading.plot_flags,
+        reading.plot,
+    ),
+    "compare": Command(
+        "bridle compare RUN ... [--format text|markdown|latex|csv] [--out FILE] [--reference METHOD] ...",
+        "Tables of final return and cost with intervals, how often the limit is met, and which method is better.",
+        (
+            "bridle compare runs/SafetyCarCircle-v0",
+            "bridle compare runs --reference cvpo --out tables.md",
+            "bridle compare runs --select SafetyCarCircle --exclude broken --format csv",
+        ),
+        reading.compare_flags,
+        reading.compare,
     ),
     "list": Command(
         "bridle list [algorithms|envs|presets]",

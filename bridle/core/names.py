@@ -25,3 +25,9 @@ def one_each(name: str, count: int) -> list[str]:
 def by_constraint(name: str, values) -> dict:
     """A metric for each constraint out of values [C]."""
     return dict(zip(one_each(name, len(values)), values, strict=True))
+
+
+def check_word(name: str, value: str, allowed: Iterable[str]) -> None:
+    """An error that says what is allowed, if `value` is none of it."""
+    if value not in (allowed := list(allowed)):
+        raise ValueError(f"{name} = {value!r}; allowed: {', '.join(allowed)}")

@@ -47,8 +47,12 @@ def leave_run(
     with Log(path, ["episode/return"], events=False) as log:
         for k in range(2 * rows):
             step, done = 500 * (k + 1), (k + 1) / (2 * rows)
-            row = {"step": step, "episode/return": 1.0, "time/seconds": seconds * (k + 1)}
+            row = {"step": step, "episode/return": 1.0, "episode/length": 300.0, "time/seconds": seconds * (k + 1)}
+            row |= {"time/steps_per_s": 500 / seconds, "time/updates_per_s": 50 / seconds}
+            for i in range(len(spec.constraints)):
+                row["episode/cost" + (f"_{i}" if i else "")] = 30.0 * (1 + i)
             if k % 2:
+                row["eval/length"] = 300.0
                 row["eval/return"] = level * (1 - np.exp(-4 * done)) + rng.normal(0, 12)
                 for i in range(len(spec.constraints)):
                     cost = 60 * np.exp(-5 * done) * (1 + i) + 4 + abs(rng.normal(0, 2))

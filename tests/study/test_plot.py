@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bridle.study.plot import find, plot, read, summarise
+from bridle import cli
+from bridle.study.curves import find, grouped, read, smoothed, summarise
+from bridle.study.plot import plot
 
 
 def test_a_run_gives_a_png_and_an_svg_in_its_folder(make_run, tmp_path):
@@ -34,7 +37,7 @@ def test_each_environment_has_a_picture_of_its_own(make_run, two_costs, tmp_path
     assert names[2] == "curves-toy-TwoCosts-v0.png"
 
 
-@pytest.mark.parametrize("x", ["step", "seconds"])
+@pytest.mark.parametrize("x", ["step", "updates", "minutes"])
 def test_every_axis_can_be_drawn(make_run, tmp_path, x):
     assert all(path.stat().st_size > 1000 for path in plot([make_run(tmp_path / "run", rows=1)], x=x))
 
@@ -69,6 +72,78 @@ def test_seeds_meet_on_one_grid_where_all_of_them_have_come():
     np.testing.assert_allclose(found.mean, [(0.5 + 3) / 2, (1 + 4) / 2, (1.5 + 5) / 2])
 
 
+@pytest.mark.parametrize("kind", ["box", "plane"])
+def test_where_trainings_came_to_is_drawn_for_each_constraint(make_run, two_costs, tmp_path, kind):
+    for name in ("cvpo", "sac"):
+        for s in range(3):
+            make_run(tmp_path / "runs" / f"{name}{s}", s, algorithm=name, spec=two_costs, limit=(10.0, 20.0))
+    png, svg = plot([tmp_path / "runs"], kind=kind)
+    assert (png.name, svg.name) == (f"{kind}.png", f"{kind}.svg")
+    text = svg.read_text()
+    assert all(f"<!-- {word} -->" in text for word in ("cost: speed", "cost: crowding", "sac"))
+
+
+def test_one_evaluation_of_one_run_is_drawn_too(make_run, tmp_path):
+    for kind in ("box", "plane"):
+        assert plot([make_run(tmp_path / kind, rows=1)], kind=kind)[0].stat().st_size > 1000
+
+
+def test_runs_are_chosen_by_their_path_or_label(make_run, tmp_path):
+    for name, algorithm in (("old", "cvpo"), ("new", "cvpo"), ("other", "sac")):
+        make_run(tmp_path / name, algorithm=algorithm)
+
+    def left(**choice):
+        return [curve.path.name for curve in read([tmp_path], **choice)]
+
+    assert left(select=["sac", "/old"]) == ["old", "other"]
+    assert left(exclude=["/new", "sac"]) == ["old"]
+    assert left(select=["cvpo"], exclude=["/old"]) == ["new"]
+    with pytest.raises(ValueError, match=r"no run is left by --select dreamer; there are: cvpo, sac"):
+        left(select=["dreamer"])
+
+
+def test_a_run_that_is_excluded_by_its_path_need_not_be_whole(make_run, tmp_path):
+    make_run(tmp_path / "whole")
+    make_run(tmp_path / "fresh", rows=0)
+    assert len(read([tmp_path], exclude=["fresh"])) == 1
+
+
+def test_a_legend_names_the_methods_in_their_order(make_run, tmp_path):
+    curves = read([make_run(tmp_path / "a"), make_run(tmp_path / "b", algorithm="sac")])
+    assert list(grouped(curves, ["Ours", "Theirs"])["SafetyCarCircle-v0, dialect fsrl"]) == ["Ours", "Theirs"]
+    with pytest.raises(ValueError, match="1 names for 2 methods: cvpo; sac"):
+        grouped(curves, ["Ours"])
+
+
+def test_smoothing_is_the_mean_round_each_evaluation_of_what_there_is():
+    y = np.array([1.0, 2.0, 6.0, 3.0])
+    np.testing.assert_allclose(smoothed(y, 1), y)
+    np.testing.assert_allclose(smoothed(y, 3), [1.5, 3.0, 11 / 3, 4.5])
+
+
+def test_gradient_steps_are_counted_out_of_the_speeds(make_run, tmp_path):
+    curve = read([make_run(tmp_path / "run", rows=3)])[0]
+    np.testing.assert_allclose(curve.along("updates"), [100, 200, 300])
+    np.testing.assert_allclose(curve.along("minutes"), np.array([2, 4, 6]) / 60)
+
+
+def test_the_dialect_of_an_environment_is_not_told_twice(make_run, tmp_path):
+    runs = [make_run(tmp_path / "a"), make_run(tmp_path / "b")]
+    for run, words in zip(runs, (["dialect=cvpo"], []), strict=True):
+        file = run / "config.json"
+        file.write_text(file.read_text().replace('"env_args": []', f'"env_args": {json.dumps(words)}'))
+    assert {curve.label for curve in read(runs)} == {"cvpo"}
+
+
+def test_the_command_takes_every_flag(make_run, tmp_path, capsys):
+    run = make_run(tmp_path / "run")
+    words = f"plot {run} --kind curves --x minutes --smooth 3 --select run --exclude no --legend CVPO --out {tmp_path}"
+    assert cli.main(words.split()) == 0
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "curves.png"), str(tmp_path / "curves.svg")]
+    assert cli.main(["plot", str(run), "--kind", "pie"]) == 2
+    assert "kind = 'pie'; allowed: curves, box, plane" in capsys.readouterr().err
+
+
 def test_what_is_no_run_or_has_no_evaluation_is_told(make_run, tmp_path):
     with pytest.raises(FileNotFoundError, match="no run folder"):
         plot([tmp_path / "nothing"])
@@ -76,7 +151,7 @@ def test_what_is_no_run_or_has_no_evaluation_is_told(make_run, tmp_path):
         plot([make_run(tmp_path / "fresh", rows=0)])
     with pytest.raises(ValueError, match="one or more run folders"):
         plot([])
-    with pytest.raises(ValueError, match="step, seconds"):
+    with pytest.raises(ValueError, match="step, updates, minutes"):
         plot([make_run(tmp_path / "run")], x="hours")
 
 
@@ -86,5 +161,5 @@ def test_a_run_named_twice_counts_once(make_run, tmp_path):
 
 
 def test_drawing_needs_no_jax_before_it_starts():
-    code = "import sys, bridle.study.plot; sys.exit('matplotlib' in sys.modules or 'jax' in sys.modules)"
+    code = "import sys, bridle.study.plot, bridle.study.compare; sys.exit('matplotlib' in sys.modules or 'jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

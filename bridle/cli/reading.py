@@ -1,0 +1,86 @@
+"""The commands that lay runs beside each other: their flags, and what they call."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+
+def count(text: str) -> int:
+    """A number above 0; `1_000` too."""
+    if not (number := text.replace("_", "")).isdigit() or int(number) < 1:
+        raise argparse.ArgumentTypeError(f"{text}; allowed: an integer > 0")
+    return int(number)
+
+
+def _runs_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        type=Path,
+        nargs="+",
+        help="folders of runs, or folders that hold some; also progress.txt and progress.csv of other tools",
+    )
+    parser.add_argument(
+        "--select", metavar="TEXT", nargs="+", default=[], help="only runs with one of the texts in their path or label"
+    )
+    parser.add_argument(
+        "--exclude", metavar="TEXT", nargs="+", default=[], help="no runs with one of the texts in their path or label"
+    )
+
+
+def plot_flags(parser: argparse.ArgumentParser) -> None:
+    """Of `bridle plot`."""
+    _runs_flags(parser)
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="folder of the pictures; by default what holds them all"
+    )
+    parser.add_argument(
+        "--kind",
+        metavar="KIND",
+        default="curves",
+        help="curves; box: converged cost beside the limit; plane: return over cost, a point a seed [%(default)s]",
+    )
+    parser.add_argument(
+        "--x",
+        metavar="AXIS",
+        default="step",
+        help="of curves: step (env steps), updates (gradient steps), minutes (wall-clock) [%(default)s]",
+    )
+    parser.add_argument(
+        "--smooth", metavar="N", type=count, default=1, help="a point of a curve is the mean of N evaluations round it"
+    )
+    parser.add_argument(
+        "--legend", metavar="NAME", nargs="+", default=[], help="names of the methods, in the order in which they come"
+    )
+
+
+def compare_flags(parser: argparse.ArgumentParser) -> None:
+    """Of `bridle compare`."""
+    _runs_flags(parser)
+    parser.add_argument(
+        "--format",
+        metavar="FORMAT",
+        help="text, markdown, latex or csv; by default as FILE ends (.md .tex .csv), or text",
+    )
+    parser.add_argument("--out", metavar="FILE", type=Path, help="where it is written; by default it is printed")
+    parser.add_argument(
+        "--reference", metavar="METHOD", help="what each method is held against; by default the first that comes"
+    )
+
+
+def plot(told: argparse.Namespace) -> int:
+    """bridle plot RUN ..."""
+    study = importlib.import_module("bridle.study.plot")
+    chosen = {name: getattr(told, name) for name in ("out", "x", "kind", "smooth", "select", "exclude", "legend")}
+    for path in study.plot(told.run, **chosen):
+        print(path)
+    return 0
+
+
+def compare(told: argparse.Namespace) -> int:
+    """bridle compare RUN ..."""
+    study = importlib.import_module("bridle.study.compare")
+    study.main(told.run, told.format, told.out, told.reference, told.select, told.exclude)
+    return 0

@@ -1,0 +1,220 @@
+"""Tables that lay methods beside each other: final return and cost with intervals, feasibility, which one is better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bridle.core.names import check_word, nearest, one_each
+from bridle.maths.statistics import ENOUGH, Estimate
+from bridle.study import tables
+from bridle.study.axes import several
+from bridle.study.curves import Curve, counted
+from bridle.study.results import World, overall, results, shared, summary
+from bridle.study.tables import Table, chances, column
+
+NOTHING = Estimate(float("nan"))
+
+
+def main(
+    runs: Sequence[Path | str],
+    style: str | None = None,
+    out: Path | str | None = None,
+    reference: str | None = None,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> None:
+    """`bridle compare`: print the tables, or write them to `out`, whose suffix says how if `style` does not."""
+    suffixes = {suffix: name for name, suffix in tables.FORMATS.items()}
+    style = style or suffixes.get(Path(out).suffix if out else "", "text")
+    check_word("format", style, tables.FORMATS)
+    worlds = results(runs, select, exclude)
+    if style == "csv":
+        text = tables.records(records(worlds, reference))
+    else:
+        text = tables.written(compare(worlds, reference), style)
+    if out is None:
+        print(text, end="")
+        return
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    Path(out).write_text(text, encoding="utf-8")
+    print(out)
+
+
+def compare(worlds: list[World], reference: str | None = None) -> list[Table]:
+    """Two tables for each environment and limit, and one over all of them where there are several methods."""
+    reference = _reference(worlds, reference)
+    found = []
+    for world in worlds:
+        found.append(_outcomes(world))
+        if max(map(len, world.methods.values())) > 1 or len(world.methods) > 1:
+            found.append(_robust(world, reference))
+    several_methods = len({name for world in worlds for name in world.methods}) > 1
+    if len(worlds) > 1 and several_methods and len(shared(worlds)) > 1:
+        found += _aggregate(worlds, reference)
+    elif len(worlds) > 1 and several_methods:
+        found[-1].notes.append("No table over environments: there are no two of them in which every method stands.")
+    return found
+
+
+def _reference(worlds: list[World], reference: str | None) -> str:
+    known = list(dict.fromkeys(name for world in worlds for name in world.methods))
+    if reference is not None and reference not in known:
+        raise ValueError(f"no method {reference!r}{nearest(reference, known)}")
+    return reference or known[0]
+
+
+# One world ------------------------------------------------------------------------------------------------------------
+
+
+def _outcomes(world: World) -> Table:
+    rows = [summary(world, method, "") for method in world.methods]
+    columns = {
+        "method": list(world.methods),
+        "seeds": [str(row["seeds"]) for row in rows],
+        "env steps": [_steps(row["steps"]) for row in rows],
+        "return": column([row["return"] for row in rows], 4),
+    }
+    costs = one_each("cost", len(world.constraints))
+    for name, word in zip(costs, world.constraints, strict=True):
+        columns[word if word == "cost" else f"cost: {word}"] = column([row[name] for row in rows], 3)
+    if costs:
+        columns["feasible seeds"] = [f"{row['feasible_seeds']}/{row['seeds']}" for row in rows]
+        columns["feasible evaluations"] = [f"{row['feasible_evaluations']:.0%}" for row in rows]
+        for title, key in (("cost a step", "cost_rate"), ("in training", "training_cost_rate")):
+            told = [column([row[name] for row in rows], 2) for name in one_each(key, len(costs))]
+            columns[title] = [", ".join(cells) for cells in zip(*told, strict=True)]
+    columns["minutes"] = column([row["minutes"] for row in rows], 3)
+    return Table(world.name, tuple(columns), list(zip(*columns.values(), strict=True)), _notes(world))
+
+
+def _robust(world: World, reference: str) -> Table:
+    rows = [summary(world, method, reference) for method in world.methods]
+    columns = {
+        "method": list(world.methods),
+        "seeds": [str(row["seeds"]) for row in rows],
+        "return, IQM": column([row["return_iqm"] for row in rows], 4),
+    }
+    for name, word in zip(one_each("cost", len(world.constraints)), world.constraints, strict=True):
+        columns[f"{word if word == 'cost' else f'cost: {word}'}, IQM"] = column([r[f"{name}_iqm"] for r in rows], 3)
+    held = reference in world.methods and len(world.methods) > 1
+    if held:
+        columns["P(higher return)"] = chances(row.get("higher_return", NOTHING) for row in rows)
+        columns["P(better)"] = chances(row.get("better", NOTHING) for row in rows)
+    notes = [
+        f"IQM: mean of the middle half of the seeds (of all, of three). Intervals: 95 %, bootstrap over seeds, from {ENOUGH} on.",
+        _who(world),
+    ]
+    if held:
+        notes.append(f"P: how likely a seed of a method beats one of {reference}, in return; and as feasible before "
+                     "infeasible, then the higher return.")  # fmt: skip
+    elif len(world.methods) > 1:
+        notes.append(f"No run of {reference} stands here, so no method is held against it.")
+    return Table(f"{world.name}: robust", tuple(columns), list(zip(*columns.values(), strict=True)), notes)
+
+
+def _who(world: World) -> str:
+    """How many seeds, and how they were evaluated."""
+    seeds = list(map(len, world.methods.values()))
+    return f"{several(seeds)} seed{'s' if max(seeds) > 1 else ''} a method; {_evaluated(_curves([world]))}"
+
+
+def _curves(worlds: Iterable[World]) -> list[Curve]:
+    return [run.curve for world in worlds for group in world.methods.values() for run in group]
+
+
+def _evaluated(curves: list[Curve]) -> str:
+    episodes = {curve.episodes for curve in curves if curve.episodes}
+    each = f", {several(episodes)} episodes each" if episodes else ""
+    acting = list(dict.fromkeys(curve.acting or "not told how they act" for curve in curves))
+    return f"the last {several(map(counted, curves))} evaluations of a run{each}, {' or '.join(acting)}."
+
+
+def _notes(world: World) -> list[str]:
+    notes = [
+        f"Final: mean over the last tenth of a run's evaluations. Intervals: 95 %, Student, over seeds, from {ENOUGH} on.",
+        _who(world),
+    ]
+    if world.constraints:
+        cost = f"Cost: of an episode, limit {_numbers(world.limit)}."
+        notes.append(f"{cost} Cost a step: of these evaluations, and of the whole training.")
+    for method, group in world.methods.items():
+        seeds = [run.curve.seed for run in group if run.curve.seed is not None]
+        if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+            notes.append(
+                f"Take care: {method} has seed {_numbers(twice)} more than once, as if these were independent."
+            )
+    if short := [curve for curve in _curves([world]) if curve.total and curve.step[-1] < 0.99 * curve.total]:
+        many = "1 run has" if len(short) == 1 else f"{len(short)} runs have"
+        least = min(short, key=lambda curve: curve.step[-1] / curve.total)
+        notes.append(
+            f"Take care: {many} not come to the end; the least far, {least.path}, is at {least.step[-1]:,.0f} of "
+            f"{least.total:,} env steps."
+        )
+    return notes
+
+
+# All worlds -----------------------------------------------------------------------------------------------------------
+
+
+def _aggregate(worlds: list[World], reference: str) -> list[Table]:
+    found = overall(here := shared(worlds), reference)
+    columns = {
+        "method": list(found),
+        "seeds": [several(row["seeds"]) for row in found.values()],
+        "return at feasibility": column([row["normalised"] for row in found.values()], 2),
+        "IQM": column([row["normalised_iqm"] for row in found.values()], 2),
+        "feasible runs": [f"{row['feasible_seeds']}/{sum(row['seeds'])}" for row in found.values()],
+        "feasible evaluations": [f"{row['feasible_evaluations']:.0%}" for row in found.values()],
+        "P(better)": chances(row.get("better", NOTHING) for row in found.values()),
+    }
+    scale = "where its return lies between the lowest of all runs there (0) and the highest feasible one (1)"
+    how = f"P: against {reference}, mean over environments; feasible before infeasible, then the higher return"
+    evaluated = _evaluated(_curves(here))
+    notes = [
+        f"Return at feasibility: 0 for a run above the limit, else {scale}. Seeds: in each environment.",
+        f"Intervals: 95 %, stratified bootstrap, which draws seeds within environments. {how}.",
+        evaluated[0].upper() + evaluated[1:],
+    ]
+    if left := [world.name for world in worlds if world.name not in {x.name for x in here}]:
+        notes.append(f"Left out, since not every method stands there: {'; '.join(left)}.")
+    title = f"All {len(here)} environments: " + "; ".join(world.name for world in here)
+    return [Table(title, tuple(columns), list(zip(*columns.values(), strict=True)), notes)]
+
+
+# CSV ------------------------------------------------------------------------------------------------------------------
+
+
+def records(worlds: list[World], reference: str | None = None) -> list[dict[str, Any]]:
+    """A row for each method in each world with all numbers, and with env "all" one for each method over all of them."""
+    reference = _reference(worlds, reference)
+    rows: list[dict[str, Any]] = []
+    for world in worlds:
+        for method in world.methods:
+            found = [run.curve for run in world.methods[method]]
+            said = {
+                "env": world.env,
+                "limit": " ".join(f"{x:g}" for x in world.limit),
+                "method": method,
+                "reference": reference,
+                "evaluations": several(map(counted, found)),
+                "episodes": several(curve.episodes for curve in found),
+                "acting": " or ".join(dict.fromkeys(curve.acting for curve in found)),
+            }
+            numbers = summary(world, method, reference)
+            rows.append(said | numbers | {"steps": _steps(numbers["steps"]).replace(",", "")})
+    here = shared(worlds)
+    if len(here) > 1 and len(here[0].methods) > 1:
+        for method, row in overall(here, reference).items():
+            rows.append({"env": "all", "method": method, "reference": reference} | row | {"seeds": sum(row["seeds"])})
+    return rows
+
+
+def _steps(steps: list[int]) -> str:
+    least, most = min(steps), max(steps)
+    return f"{most:,}" if least >= 0.99 * most else f"{least:,} to {most:,}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{x:g}" for x in values)

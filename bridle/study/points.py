@@ -1,0 +1,119 @@
+"""Where trainings have come to: a box plot of converged cost, and the plane of return and cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bridle.study.axes import (
+    INK,
+    MARKERS,
+    SOFT,
+    STYLE,
+    colours,
+    cost_name,
+    evaluated,
+    limits_drawn,
+    limits_of,
+    saved,
+    seeds_of,
+    several,
+    titled,
+)
+from bridle.study.curves import Curve, counted, final
+
+
+def box(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
+    """A row for each method: the costs of the last tenth of the evaluations of all its seeds, beside the limit.
+
+    The box holds the middle half with the median, the whiskers reach to the ends, a point is an evaluation, and the
+    diamond is the mean, which is what the limit bounds.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    example, many = next(iter(methods.values()))[0], len(methods) > 1
+    panels = max(1, len(example.constraints))
+    with matplotlib.rc_context(STYLE | {"axes.grid.axis": "x"}):
+        figure = Figure(figsize=(8.4 + 3.6 * (panels - 1), 1.9 + 0.62 * len(methods)), layout="constrained")
+        grid = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
+        for i, axes in enumerate(grid[: len(example.constraints)]):
+            pools = [np.concatenate([c.cost[-counted(c) :, i] for c in curves]) for curves in methods.values()]
+            for row, (colour, pool) in enumerate(zip(colours(len(methods)), pools, strict=True)):
+                _box(axes, row, pool, colour)
+            limits_drawn(axes, limits_of(methods, i), max(float(pool.max()) for pool in pools), upright=True)
+            axes.set_xlabel(cost_name(example, i), loc="left", color=INK)
+        grid[0].set_yticks(range(len(methods)), list(methods) if many else [""], fontweight="bold")
+        for text, colour in zip(grid[0].get_yticklabels(), colours(len(methods)), strict=True):
+            text.set_color(colour)
+        grid[0].set_ylim(len(methods) - 0.45, -0.55)
+        curves = [curve for group in methods.values() for curve in group]
+        last = f"last {several(map(counted, curves))} evaluations of each seed"
+        titled(grid[0], env, methods, [f"{last}, {seeds_of(methods)}", evaluated(curves)])
+        _legend_below(grid[-1], "box: middle half · whiskers: all · diamond: mean")
+        return saved(figure, stem)
+
+
+def _box(axes, row: int, pool: np.ndarray, colour: str) -> None:
+    axes.boxplot(
+        pool, positions=[row], orientation="horizontal", widths=0.5, whis=(0, 100), showfliers=False, manage_ticks=False,
+        patch_artist=True, boxprops={"facecolor": colour + "30", "edgecolor": colour, "lw": 1.4},
+        medianprops={"color": colour, "lw": 2.2}, whiskerprops={"color": colour, "lw": 1.4},
+        capprops={"color": colour, "lw": 1.4},
+    )  # fmt: skip
+    offsets = row + 0.16 * np.sin(2.4 * np.arange(len(pool)))  # apart from each other, and the same each time
+    axes.plot(pool, offsets, "o", ms=3.4, color=colour, alpha=0.5, mew=0, clip_on=False)
+    axes.plot(pool.mean(), row, "D", ms=7.5, color=colour, mec="white", mew=1.2, zorder=5, clip_on=False)
+
+
+def plane(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
+    """Return over cost: a point for each seed (its last tenth of evaluations), a great one for the mean of a method.
+
+    Where there are several constraints, each has a panel of its own. Good is up, and left of the line.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    example = next(iter(methods.values()))[0]
+    panels = max(1, len(example.constraints))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8.4 + 4.0 * (panels - 1), 5.0), layout="constrained")
+        grid = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
+        results = [[final(curve) for curve in curves] for curves in methods.values()]
+        for i, axes in enumerate(grid[: len(example.constraints)]):
+            highest = 0.0
+            for k, (colour, name, found) in enumerate(zip(colours(len(methods)), methods, results, strict=True)):
+                cost, returns = np.array([c[i] for _, c in found]), np.array([r for r, _ in found])
+                highest = max(highest, float(cost.max()))
+                mark = MARKERS[k % len(MARKERS)]
+                axes.plot(cost, returns, mark, ms=6, color=colour, alpha=0.55, mew=0, clip_on=False)
+                axes.plot(
+                    cost.mean(), returns.mean(), mark, ms=13, color=colour, mec="white", mew=1.6, zorder=5,
+                    clip_on=False, label=name,
+                )  # fmt: skip
+            limits_drawn(axes, limits_of(methods, i), highest, upright=True)
+            axes.set_xlabel(cost_name(example, i), loc="left", color=INK)
+        grid[0].set_ylabel("return")
+        _no_closer(grid[0], np.concatenate([[r for r, _ in found] for found in results]))
+        curves = [curve for group in methods.values() for curve in group]
+        last = f"mean of the last {several(map(counted, curves))} evaluations"
+        titled(grid[0], env, methods, [f"{last}, {seeds_of(methods)}", evaluated(curves)], 76)
+        if len(methods) > 1:
+            figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        _legend_below(grid[-1], "small: a seed · great: mean of the method")
+        return saved(figure, stem)
+
+
+def _no_closer(axes, values: np.ndarray) -> None:
+    """Margins, and a range of at least a tenth of the values, so that seeds which agree look as if they did."""
+    middle, reach = (values.max() + values.min()) / 2, (values.max() - values.min()) / 2
+    reach = max(1.25 * reach, 0.05 * np.abs(values).max(), 1e-9)
+    axes.set_ylim(middle - reach, middle + reach)
+
+
+def _legend_below(axes, text: str) -> None:
+    axes.annotate(
+        text, (1, 0), (0, -30), "axes fraction", textcoords="offset points", ha="right", va="center", color=SOFT,
+        fontsize=9,
+    )  # fmt: skip
