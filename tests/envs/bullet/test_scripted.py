@@ -104,7 +104,8 @@ RANDOM = [
     ("SafetyAntCircle-v0", "cvpo", 0.24, 0, 63),
     ("SafetyAntCircle-v0", "fsrl", 0.19, 0, 56),
     ("SafetyAntRun-v0", "cvpo", -1, None, 30),
-    ("SafetyAntRun-v0", "fsrl", 96, 0.9, None),
+    # The cost of ten episodes was 0.9; in a hundred others it was 0.16 +- 0.06, and here one step is rare as well.
+    ("SafetyAntRun-v0", "fsrl", 96, None, 200),
 ]
 
 
@@ -114,5 +115,6 @@ def test_random_actions_earn_and_cost_what_they_do_in_bullet(task, dialect, expe
     rng = np.random.default_rng(1)
     copies, size = 200 if "Ball" in task else 50, 8 if "Ant" in task else 2
     earned, paid, lasted = play(task, dialect, lambda obs: rng.uniform(-1, 1, (len(obs), size)), copies)
+    assert "Ant" not in task or paid.mean() < 1
     for told, here in ((expected, earned), (cost, paid), (length, lasted)):
         assert told is None or here.mean() == pytest.approx(told, abs=0.1 * abs(told) + 2 * here.std() / 10**0.5)
