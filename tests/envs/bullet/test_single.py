@@ -51,7 +51,7 @@ def test_a_lost_ant_ends_its_episode_and_waits_for_reset():
     env.reset(seed=3)
     world = env.unwrapped.world
     state = world.get_state()
-    state["physics"][0, 3] = 0.2
+    state["physics"][0, 3:8] = 0.25, 0, 1, 0, 0  # on its back
     world.set_state(state)
     told, _, terminated, truncated, _ = env.step(np.zeros(8, np.float32))
     assert terminated and not truncated and told[2] < 0.026

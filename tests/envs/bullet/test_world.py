@@ -85,7 +85,7 @@ def test_a_lost_copy_alone_begins_anew_and_tells_its_true_successor():
     world = bullet.make("SafetyAntRun-v0", 3, "cvpo", horizon=7)
     obs = world.reset(np.arange(3))
     state = world.get_state()
-    state["physics"][1, 3] = 0.2
+    state["physics"][1, 3:8] = 0.25, 0, 1, 0, 0  # on its back
     world.set_state(state)
     out = world.step(np.zeros((3, 8)))
     np.testing.assert_array_equal(out.terminated, [False, True, False])
