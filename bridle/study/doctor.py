@@ -27,6 +27,7 @@ WORLDS = (
     "SafetyBallCircle-v0",
     "SafetyCarRun-v0",
     "SafetyBallRun-v0",
+    "SafetyAntCircle-v0",
     "toy/Corridor-v0",
     "toy/Dict-v0",
 )

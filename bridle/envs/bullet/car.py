@@ -6,12 +6,11 @@ reversing or turning round, as in Bullet-Safety-Gym.
 
 from __future__ import annotations
 
-import os
-from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
 
+from bridle.envs.bullet.copies import Copies, read
 from bridle.envs.bullet.table import Timing
 
 WHEEL = 0.15
@@ -91,23 +90,14 @@ class Car:
     obs_size = 7
     action_size = 2
     draws = 6
+    lost = None
     look, outline = LOOK, OUTLINE
 
     def __init__(self, num_envs: int, timing: Timing, walls: bool, clips: bool):
-        import mujoco
-        from mujoco import rollout
-
         self._widest = 1.0 if clips else WIDEST
-        self._substeps = max(1, round(timing.dt / STEP))
-        self._model = load(timing, self._substeps, walls)
-        # One state per copy and no warm start: a step depends on nothing but the state, whatever the threads do.
-        self._size = mujoco.mj_stateSize(self._model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
-        threads = min(_cores(), num_envs)
-        self._data = [mujoco.MjData(self._model) for _ in range(threads)]
-        self._rollout = rollout.Rollout(nthread=threads if threads > 1 else 0)
-        self._state = np.zeros((num_envs, self._size))
-        step = f"{self._substeps} x {1e3 * timing.dt / self._substeps:.3g} ms"
-        self.physics = f"MuJoCo {mujoco.__version__}, {step}, fitted to PyBullet 3.2.7"
+        self._copies = Copies(load(timing, walls), num_envs, timing, max(1, round(timing.dt / STEP)))
+        self.physics = self._copies.physics
+        self._state = np.zeros((num_envs, self._copies.size))
 
     @property
     def xy(self):
@@ -120,37 +110,19 @@ class Car:
     def begin(self, who: np.ndarray, xy: np.ndarray, yaw: np.ndarray, draw: np.ndarray) -> None:
         """Drop the copies `who` at `xy [2 n]`, backwards, and take the uncontrolled step that ends Bullet's reset."""
         half = 0.5 * (yaw + np.pi)
-        state = np.zeros((len(who), self._size))
+        state = np.zeros((len(who), self._copies.size))
         state[:, _X : _X + 2] = xy.T
         state[:, _X + 2] = SPAWN
         state[:, _QUAT.start], state[:, _QUAT.stop - 1] = np.cos(half), np.sin(half)
         state[:, _JOINTS] = (2 * NOISE * draw - NOISE).T
-        self._state[who] = self._advance(state, np.zeros((len(who), 4)))
+        self._state[who] = self._copies.advance(state, np.zeros((len(who), 4)))
 
     def move(self, action: np.ndarray) -> None:
         action = np.minimum(np.maximum(action, -self._widest), self._widest)
         control = np.empty((action.shape[1], 4))
         control[:, :2] = throttle(action[0])[:, None]
         control[:, 2:] = STEER * action[1][:, None]
-        self._state = self._advance(self._state, control)
-
-    def _advance(self, state: np.ndarray, control: np.ndarray) -> np.ndarray:
-        n, steps = len(state), self._substeps
-        path = np.empty((n, steps, self._size))
-        control = np.repeat(control[:, None], steps, axis=1)
-        nothing = np.empty((n, steps, 0))
-        self._rollout.rollout(
-            [self._model] * n,
-            self._data,
-            state,
-            control,
-            skip_checks=True,
-            nstep=steps,
-            state=path,
-            sensordata=nothing,
-            chunk_size=max(1, n // (8 * len(self._data))),
-        )
-        return path[:, -1].copy()
+        self._state = self._copies.advance(self._state, control)
 
     def obs(self) -> list[np.ndarray]:
         """Rows [N]: 0.1 xy, velocity, sine and cosine of the yaw, 0.1 yaw rate; all of the chassis' centre of mass."""
@@ -182,9 +154,7 @@ class Car:
         self._state = np.array(state, np.float64)
 
     def close(self) -> None:
-        if self._rollout is not None:
-            self._rollout.close()
-            self._rollout = None
+        self._copies.close()
 
 
 def throttle(action: np.ndarray) -> np.ndarray:
@@ -195,12 +165,9 @@ def throttle(action: np.ndarray) -> np.ndarray:
     return np.copysign(share + slope * np.maximum(size - 1.0, 0.0), action)
 
 
-def load(timing: Timing, substeps: int, walls: bool):
-    """The model with its time step and drive; without walls their planes go far away."""
-    import mujoco
-
-    model = mujoco.MjModel.from_xml_string((resources.files("bridle.envs.bullet") / "car.xml").read_text())
-    model.opt.timestep = timing.dt / substeps
+def load(timing: Timing, walls: bool):
+    """The model with its drive; without walls their planes go far away."""
+    model = read("car.xml")
     drive = DRIVE[timing.substep]
     # Two axles push the car's inertia: 2 gain / (inertia r2) = 1 / lag. Control 1 asks for the full speed.
     gain = 0.5 * INERTIA * WHEEL**2 / drive.lag
@@ -212,7 +179,3 @@ def load(timing: Timing, substeps: int, walls: bool):
         for k in range(8):
             model.geom_pos[model.geom(f"wall{k}").id] *= 1e5
     return model
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

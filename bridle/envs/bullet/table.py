@@ -34,14 +34,25 @@ TIMING = {
     ("upstream", "Run"): Timing(1 / 240, 4),
 }
 
-AGENTS = {"Ball": "bridle.envs.bullet.ball:Ball", "Car": "bridle.envs.bullet.car:Car"}
+AGENTS = {
+    "Ball": "bridle.envs.bullet.ball:Ball",
+    "Car": "bridle.envs.bullet.car:Car",
+    "Ant": "bridle.envs.bullet.ant:Ant",
+}
 GOALS = {"Circle": "bridle.envs.bullet.circle", "Run": "bridle.envs.bullet.run"}
 
 HORIZON = {
-    "fsrl": {"BallCircle": 200, "CarCircle": 300, "BallRun": 100, "CarRun": 200},
+    "fsrl": {"BallCircle": 200, "CarCircle": 300, "AntCircle": 500, "BallRun": 100, "CarRun": 200, "AntRun": 200},
     # The CVPO runner stops Circle at 300 whatever is registered.
-    "cvpo": {"BallCircle": 300, "CarCircle": 300, "BallRun": 250, "CarRun": 500},
-    "upstream": {"BallCircle": 250, "CarCircle": 500, "BallRun": 250, "CarRun": 500},
+    "cvpo": {"BallCircle": 300, "CarCircle": 300, "AntCircle": 300, "BallRun": 250, "CarRun": 500, "AntRun": 1000},
+    "upstream": {
+        "BallCircle": 250,
+        "CarCircle": 500,
+        "AntCircle": 1000,
+        "BallRun": 250,
+        "CarRun": 500,
+        "AntRun": 1000,
+    },
 }
 
 

@@ -13,7 +13,8 @@ def drive(throttle, steering=0.0, steps=40, task="SafetyCarCircle-v0", dialect="
     world = bullet.make(task, 1, dialect, horizon=10_000)
     if not walls:
         for k in range(8):
-            world._agent._model.geom_pos[world._agent._model.geom(f"wall{k}").id] *= 1e5
+            model = world._agent._copies.model
+            model.geom_pos[model.geom(f"wall{k}").id] *= 1e5
     world.reset(np.array([3]))
     out = [world.step(np.array([[throttle, steering]])) for _ in range(steps)]
     world.close()

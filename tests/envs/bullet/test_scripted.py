@@ -13,16 +13,17 @@ from bridle.envs import bullet
 
 
 def play(task, dialect, policy, copies=16, seed=0):
-    """Return [copies] and cost [copies] of one episode each."""
+    """Return, cost and length [copies] of one episode each."""
     world = bullet.make(task, copies, dialect)
     obs = world.reset(seed + np.arange(copies))
-    total, cost = np.zeros(copies), np.zeros(copies)
-    for _ in range(world.spec.horizon):
+    total, cost, length = np.zeros((3, copies))
+    live = np.ones(copies, bool)
+    while live.any():
         out = world.step(policy(obs))
-        total, cost, obs = total + out.reward, cost + out.cost[:, 0], out.obs
-    assert out.truncated.all()
+        total, cost, length = total + live * out.reward, cost + live * out.cost[:, 0], length + live
+        live, obs = live & ~(out.terminated | out.truncated), out.obs
     world.close()
-    return total, cost
+    return total, cost, length
 
 
 def target(xy, ahead, bound):
@@ -85,29 +86,35 @@ ROWS = [
 @pytest.mark.parametrize("task, dialect, policy, expected, cost, slack", ROWS)
 def test_scripted_controllers_earn_what_they_earn_in_bullet(task, dialect, policy, expected, cost, slack):
     copies = 4 if "Run" in task else 16
-    earned, paid = play(task, dialect, policy, copies)
+    earned, paid, _ = play(task, dialect, policy, copies)
     assert earned.mean() == pytest.approx(expected, rel=0.05 if "BallCircle" in task else 0.10)
     assert cost is None or paid.mean() == pytest.approx(cost, abs=slack)
 
 
-# Return and cost of uniformly random actions, means of ten episodes in PyBullet.
+# Return, cost and length of uniformly random actions, means of ten episodes in PyBullet.
 RANDOM = [
-    ("SafetyBallCircle-v0", "cvpo", -22, 135),
-    ("SafetyBallCircle-v0", "fsrl", 0.2, 60.9),
-    ("SafetyBallRun-v0", "cvpo", -444, 202),
-    ("SafetyBallRun-v0", "fsrl", -12, 8.5),
-    ("SafetyCarCircle-v0", "cvpo", 0.2, 0),
-    ("SafetyCarCircle-v0", "fsrl", -0.55, 0),
-    ("SafetyCarRun-v0", "cvpo", -62, 0),
-    ("SafetyCarRun-v0", "fsrl", -11, 0),
+    ("SafetyBallCircle-v0", "cvpo", -22, 135, 300),
+    ("SafetyBallCircle-v0", "fsrl", 0.2, 60.9, 200),
+    ("SafetyBallRun-v0", "cvpo", -444, 202, 250),
+    ("SafetyBallRun-v0", "fsrl", -12, 8.5, 100),
+    ("SafetyCarCircle-v0", "cvpo", 0.2, 0, 300),
+    ("SafetyCarCircle-v0", "fsrl", -0.55, 0, 300),
+    ("SafetyCarRun-v0", "cvpo", -62, 0, 500),
+    ("SafetyCarRun-v0", "fsrl", -11, 0, 200),
+    ("SafetyAntCircle-v0", "cvpo", 0.24, 0, 63),
+    ("SafetyAntCircle-v0", "fsrl", 0.19, 0, 56),
+    ("SafetyAntRun-v0", "cvpo", -1, None, 30),
+    # The cost of ten episodes was 0.9; in a hundred others it was 0.16 +- 0.06, and here one step is rare as well.
+    ("SafetyAntRun-v0", "fsrl", 96, None, 200),
 ]
 
 
-@pytest.mark.parametrize("task, dialect, expected, cost", RANDOM)
-def test_random_actions_earn_and_cost_what_they_do_in_bullet(task, dialect, expected, cost):
-    """Within a tenth and two standard errors of a mean of ten episodes; returns spread wider than their mean."""
+@pytest.mark.parametrize("task, dialect, expected, cost, length", RANDOM)
+def test_random_actions_earn_and_cost_what_they_do_in_bullet(task, dialect, expected, cost, length):
+    """Within a tenth and two standard errors of a mean of ten episodes; most returns spread wider than their mean."""
     rng = np.random.default_rng(1)
-    copies = 200 if "Ball" in task else 50
-    earned, paid = play(task, dialect, lambda obs: rng.uniform(-1, 1, (len(obs), 2)), copies)
-    assert earned.mean() == pytest.approx(expected, abs=0.1 * abs(expected) + 2 * earned.std() / 10**0.5)
-    assert paid.mean() == pytest.approx(cost, abs=0.1 * cost + 2 * paid.std() / 10**0.5)
+    copies, size = 200 if "Ball" in task else 50, 8 if "Ant" in task else 2
+    earned, paid, lasted = play(task, dialect, lambda obs: rng.uniform(-1, 1, (len(obs), size)), copies)
+    assert "Ant" not in task or paid.mean() < 1
+    for told, here in ((expected, earned), (cost, paid), (length, lasted)):
+        assert told is None or here.mean() == pytest.approx(told, abs=0.1 * abs(told) + 2 * here.std() / 10**0.5)

@@ -33,7 +33,7 @@ def test_both_forms_are_the_same(task):
         np.testing.assert_array_equal(env.reset(seed=int(seeds[k]))[0], obs[k])
     rng = np.random.default_rng(0)
     for _ in range(30):
-        action = rng.uniform(-1, 1, (3, 2)).astype(np.float32)
+        action = rng.uniform(-1, 1, (3, world.spec.action.size)).astype(np.float32)
         out = world.step(action)
         for k, env in enumerate(envs):
             told, reward, terminated, truncated, info = env.step(action[k])
@@ -44,6 +44,19 @@ def test_both_forms_are_the_same(task):
                 np.testing.assert_array_equal(env.reset()[0], out.obs[k])
     for one in (world, *envs):
         one.close()
+
+
+def test_a_lost_ant_ends_its_episode_and_waits_for_reset():
+    env = gymnasium.make("bridle/SafetyAntRun-v0", dialect="cvpo")
+    env.reset(seed=3)
+    world = env.unwrapped.world
+    state = world.get_state()
+    state["physics"][0, 3:8] = 0.25, 0, 1, 0, 0  # on its back
+    world.set_state(state)
+    told, _, terminated, truncated, _ = env.step(np.zeros(8, np.float32))
+    assert terminated and not truncated and told[2] < 0.026
+    assert env.reset()[0][2] > 0.06
+    env.close()
 
 
 def test_layout_depends_on_the_seed_alone():

@@ -1,0 +1,65 @@
+"""N copies of one MuJoCo model, stepped together by one native call of `mujoco.rollout`."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+
+import numpy as np
+
+from bridle.envs.bullet.table import Timing
+
+
+def read(name: str):
+    """The MuJoCo model of one of this folder's XML files."""
+    import mujoco
+
+    return mujoco.MjModel.from_xml_string((resources.files("bridle.envs.bullet") / name).read_text())
+
+
+class Copies:
+    """States are float64 `[N S]`, MuJoCo's full physics state (time, qpos, qvel).
+
+    There is one state per copy and no warm start between env steps: an env step depends on nothing but the state,
+    whatever the threads do.
+    """
+
+    def __init__(self, model, num_envs: int, timing: Timing, steps: int):
+        import mujoco
+        from mujoco import rollout
+
+        self.model, self._steps = model, steps
+        model.opt.timestep = timing.dt / steps
+        self.size = mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
+        threads = min(_cores(), num_envs)
+        self._data = [mujoco.MjData(model) for _ in range(threads)]
+        self._rollout = rollout.Rollout(nthread=threads if threads > 1 else 0)
+        step = f"{steps} x {1e3 * timing.dt / steps:.3g} ms"
+        self.physics = f"MuJoCo {mujoco.__version__}, {step}, fitted to PyBullet 3.2.7"
+
+    def advance(self, state: np.ndarray, control: np.ndarray) -> np.ndarray:
+        """The states `[n S]` of any number of copies one env step later under `control [n U]`, which is held."""
+        n, steps = len(state), self._steps
+        path = np.empty((n, steps, self.size))
+        self._rollout.rollout(
+            [self.model] * n,
+            self._data,
+            state,
+            np.repeat(control[:, None], steps, axis=1),
+            skip_checks=True,
+            nstep=steps,
+            state=path,
+            sensordata=np.empty((n, steps, 0)),
+            chunk_size=max(1, n // (8 * len(self._data))),
+        )
+        return path[:, -1].copy()
+
+    def close(self) -> None:
+        """Free the threads."""
+        if self._rollout is not None:
+            self._rollout.close()
+            self._rollout = None
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
