@@ -79,6 +79,8 @@ class Config:
     """Env steps, summed over all copies, between two blocks of updates."""
     times: int = 32
     """Updates in a block."""
+    acts: Literal["actor", "target"] = "target"
+    """Which actor acts and is evaluated: the newest one (published), or the target, an average that stays near its limit."""
     actor_every: int = 2
     """Updates of the critics for each one of the actor and of the targets."""
     memory: int = 200_000
@@ -120,7 +122,7 @@ class Config:
         if not isinstance(spec.action, Continuous):
             raise ValueError(f"td3 takes continuous actions, and {spec.name} has {spec.action}")
         multiplier = {"none": None, "lagrange": self.lagrange, "pid": self.pid}[self.constraint]
-        actor = lambda state: (state.actor, state.moments)
+        actor = lambda state: (state.target_actor if self.acts == "target" else state.actor, state.moments)
         return assemble(self, spec, limit, multiplier, init=init, actor=actor, act=act, update=update)
 
 

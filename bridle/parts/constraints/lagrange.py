@@ -35,7 +35,7 @@ class Lagrange:
     cap: float = 100.0
     """The greatest."""
     relative: bool = True
-    """Count the excess as a part of the limit, so that one rate fits every limit."""
+    """Count the excess as a part of the limit, 1 at most, so that one rate fits every limit."""
 
     def __post_init__(self):
         ranges = {

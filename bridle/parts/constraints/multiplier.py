@@ -29,8 +29,12 @@ class Multiplier(Protocol):
 
 
 def excess_of(cost: Float[Array, " C"], limit: Float[Array, " C"], relative: bool) -> Float[Array, " C"]:
-    """cost - limit, or that as a part of the limit (of 1, where the limit is less), so that rates fit every limit."""
-    return (cost - limit) / limit.clip(1.0) if relative else cost - limit
+    """cost - limit; or, `relative`, that as a part of the limit (of 1, where the limit is less), so that rates fit every limit.
+
+    A relative excess counts as 1 at most, as much as it can go below 0: else a few dear episodes at the start raise a price
+    that hundreds of cheap ones cannot bring down.
+    """
+    return ((cost - limit) / limit.clip(1.0)).clip(-1.0, 1.0) if relative else cost - limit
 
 
 def price(

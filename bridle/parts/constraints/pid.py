@@ -50,7 +50,7 @@ class PID:
     cap: float = 100.0
     """The greatest multiplier; the integral term alone never exceeds it either."""
     relative: bool = True
-    """Count the excess as a part of the limit, so that the same gains fit every limit."""
+    """Count the excess as a part of the limit, 1 at most, so that the same gains fit every limit."""
 
     def __post_init__(self):
         ranges = {name: (getattr(self, name) >= 0, "a number >= 0") for name in ("kp", "ki", "kd")}

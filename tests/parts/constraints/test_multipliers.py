@@ -29,7 +29,7 @@ def test_projected_ascent_adds_the_excess_and_stays_between_0_and_the_cap(relati
     found = run(Lagrange(rate=0.05, initial=0.2, cap=4.0, relative=relative))
     value, expected = np.full(2, 0.2), []
     for cost in COSTS:
-        excess = (cost - LIMIT) / np.maximum(LIMIT, 1.0) if relative else cost - LIMIT
+        excess = np.clip((cost - LIMIT) / np.maximum(LIMIT, 1.0), -1, 1) if relative else cost - LIMIT
         value = np.clip(value + 0.05 * excess, 0.0, 4.0)
         expected.append(value)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
@@ -55,7 +55,7 @@ def test_pid_is_the_sum_of_its_three_terms(settings):
     rule = PID(**settings)
     integral = smooth = slow = None
     for t, (cost, found) in enumerate(zip(COSTS, run(rule), strict=True)):
-        excess = (cost - LIMIT) / np.maximum(LIMIT, 1.0) if rule.relative else cost - LIMIT
+        excess = np.clip((cost - LIMIT) / np.maximum(LIMIT, 1.0), -1, 1) if rule.relative else cost - LIMIT
         if t == 0:
             integral, smooth, slow, rise = np.zeros(2), excess, excess, np.zeros(2)
         else:
