@@ -16,8 +16,10 @@ def _lines() -> dict[str, str]:
     told = {
         "SafetyBallCircle-v0": f"a ball rolls clockwise {circle}",
         "SafetyCarCircle-v0": f"a race car drives clockwise {circle}",
+        "SafetyDroneCircle-v0": f"a drone flies clockwise {circle}",
         "SafetyBallRun-v0": f"a ball rolls {run.format(limit=2.5)}",
         "SafetyCarRun-v0": f"a race car drives {run.format(limit=1.5)}",
+        "SafetyDroneRun-v0": f"a drone flies {run.format(limit=1.5)}",
     }
     steps = HORIZON["fsrl"]
     return {task: f"{line}; {steps[task[6:-3]]} steps" for task, line in told.items()}

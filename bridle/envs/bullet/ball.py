@@ -99,6 +99,7 @@ class Ball:
     obs_size = 7
     action_size = 2
     draws = 0
+    lost = None
     look, outline = LOOK, OUTLINE
     physics = "closed form of a rolling sphere, fitted to PyBullet 3.2.7"
 

@@ -91,6 +91,7 @@ class Car:
     obs_size = 7
     action_size = 2
     draws = 6
+    lost = None
     look, outline = LOOK, OUTLINE
 
     def __init__(self, num_envs: int, timing: Timing, walls: bool, clips: bool):

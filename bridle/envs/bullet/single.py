@@ -27,20 +27,17 @@ class BulletEnv(gymnasium.Env):
         row = table.row(task, dialect)
         self.horizon = row.horizon if horizon is None else horizon
         self._max_episode_steps = self.horizon  # where others look for it
-        # The world would begin the next episode by itself; here the caller does.
-        self.world = bullet.make(task, 1, dialect, horizon=2**62)
+        self.world = bullet.make(task, 1, dialect, self.horizon)
         spec = self.world.spec
         self.observation_space = gymnasium.spaces.Box(-1000.0, 1000.0, spec.obs.shape, np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (spec.action.size,), np.float32)
         self.render_mode = render_mode
         self.metadata = {**self.metadata, "render_fps": round(1 / row.timing.dt)}
         self._seeded = False
-        self._step = 0
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         """First obs [O] and an empty dict; the layout depends on the seed and the number of the episode alone."""
         super().reset(seed=seed)
-        self._step = 0
         if seed is None and self._seeded:
             return self.world.restart(np.array([0]))[0], {}
         if seed is None:
@@ -50,10 +47,8 @@ class BulletEnv(gymnasium.Env):
 
     def step(self, action):
         """obs [O], reward, terminated, truncated, {"cost": float}."""
-        out = self.world.step(np.asarray(action)[None])
-        self._step += 1
-        truncated = self._step >= self.horizon
-        return out.obs[0], float(out.reward[0]), bool(out.terminated[0]), truncated, {"cost": float(out.cost[0, 0])}
+        obs, reward, cost, terminated, truncated = self.world.advance(np.asarray(action)[None])
+        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), {"cost": float(cost[0, 0])}
 
     def render(self):
         """uint8 [480 640 3]; None without a render mode."""

@@ -1,6 +1,6 @@
 """The batched world: N copies of one agent on one task, in the shape that `core` names.
 
-An agent (`ball.py`, `car.py`) is physics, start, obs and its own reward; a goal (`circle.py`, `run.py`) is reward, cost
+An agent (`ball.py`, `car.py`, `drone/`) is physics, start, obs and its own reward; a goal (`circle.py`, `run.py`) is reward, cost
 and obs as pure functions. They meet here and know nothing of each other.
 """
 
@@ -31,6 +31,8 @@ class Agent(Protocol):
     """The agent from above: a polygon in its own frame, m."""
     xy: np.ndarray
     velocity: np.ndarray
+    lost: np.ndarray | None
+    """Whose episode has ended in an accident, bool [N]; None for an agent that cannot be lost."""
 
     def begin(self, who, xy, yaw, draw) -> None: ...
     def move(self, action) -> None: ...
@@ -56,7 +58,7 @@ class BulletWorld:
         self._name = row.agent
         self._horizon = row.horizon if horizon is None else horizon
         self._view = None
-        self._fixed = [_constant(np.zeros(num_envs, bool)), _constant(np.ones(num_envs, bool))]
+        self._never, self._always = _constant(np.zeros(num_envs, bool)), _constant(np.ones(num_envs, bool))
         self.row = row
         self.spec = Spec(
             name=id,
@@ -81,7 +83,16 @@ class BulletWorld:
         return self._obs()
 
     def step(self, action: np.ndarray) -> Outcome:
-        """One env step of every copy under `action`, float [N A]; at its horizon a copy begins the next episode."""
+        """One env step of every copy under `action`, float [N A]; a copy that is lost or at its horizon begins anew."""
+        obs, reward, cost, terminated, truncated = self.advance(action)
+        next_obs, ended = obs, terminated | truncated
+        if ended.any():
+            self._begin(np.flatnonzero(ended))
+            obs = self._obs()
+        return Outcome(next_obs, obs, reward, cost, terminated, truncated, self._always)
+
+    def advance(self, action: np.ndarray):
+        """The same, but no copy begins anew: obs, reward, cost, terminated, truncated."""
         action = np.asarray(action, np.float64)
         if action.shape != (self.spec.num_envs, self.spec.action.size):
             raise ValueError(f"action has shape {action.shape}; needed: {(self.spec.num_envs, self.spec.action.size)}")
@@ -92,14 +103,9 @@ class BulletWorld:
         reward = goal.reward(self._before, xy, velocity, agent.reward(action), np).astype(np.float32)
         cost = goal.cost(self._name, xy, velocity, np).astype(np.float32)[:, None]
         self._before = xy
-        obs = next_obs = self._obs()
         self._step += 1
-        truncated = self._step >= self._horizon
-        if truncated.any():
-            self._begin(np.flatnonzero(truncated))
-            obs = self._obs()
-        never, always = self._fixed
-        return Outcome(next_obs, obs, reward, cost, never, truncated, always)
+        lost = self._never if agent.lost is None else agent.lost
+        return self._obs(), reward, cost, lost, self._step >= self._horizon
 
     def _begin(self, who: np.ndarray) -> None:
         """Start the next episode of the copies `who`."""

@@ -13,16 +13,19 @@ from bridle.envs import bullet
 
 
 def play(task, dialect, policy, copies=16, seed=0):
-    """Return [copies] and cost [copies] of one episode each."""
+    """Return, cost and length `[copies]` of one episode each."""
     world = bullet.make(task, copies, dialect)
     obs = world.reset(seed + np.arange(copies))
-    total, cost = np.zeros(copies), np.zeros(copies)
+    total, cost, length, plays = np.zeros(copies), np.zeros(copies), np.zeros(copies), np.ones(copies, bool)
     for _ in range(world.spec.horizon):
         out = world.step(policy(obs))
-        total, cost, obs = total + out.reward, cost + out.cost[:, 0], out.obs
-    assert out.truncated.all()
+        total, cost, length = total + plays * out.reward, cost + plays * out.cost[:, 0], length + plays
+        plays, obs = plays & ~out.terminated, out.obs
+        if not plays.any():
+            break
+    assert (out.truncated | ~plays).all()
     world.close()
-    return total, cost
+    return total, cost, length
 
 
 def target(xy, ahead, bound):
@@ -85,29 +88,34 @@ ROWS = [
 @pytest.mark.parametrize("task, dialect, policy, expected, cost, slack", ROWS)
 def test_scripted_controllers_earn_what_they_earn_in_bullet(task, dialect, policy, expected, cost, slack):
     copies = 4 if "Run" in task else 16
-    earned, paid = play(task, dialect, policy, copies)
+    earned, paid, _ = play(task, dialect, policy, copies)
     assert earned.mean() == pytest.approx(expected, rel=0.05 if "BallCircle" in task else 0.10)
     assert cost is None or paid.mean() == pytest.approx(cost, abs=slack)
 
 
-# Return and cost of uniformly random actions, means of ten episodes in PyBullet.
+# Return, cost and length of uniformly random actions, means of ten episodes in PyBullet; no length where none ends early.
 RANDOM = [
-    ("SafetyBallCircle-v0", "cvpo", -22, 135),
-    ("SafetyBallCircle-v0", "fsrl", 0.2, 60.9),
-    ("SafetyBallRun-v0", "cvpo", -444, 202),
-    ("SafetyBallRun-v0", "fsrl", -12, 8.5),
-    ("SafetyCarCircle-v0", "cvpo", 0.2, 0),
-    ("SafetyCarCircle-v0", "fsrl", -0.55, 0),
-    ("SafetyCarRun-v0", "cvpo", -62, 0),
-    ("SafetyCarRun-v0", "fsrl", -11, 0),
+    ("SafetyBallCircle-v0", "cvpo", -22, 135, None),
+    ("SafetyBallCircle-v0", "fsrl", 0.2, 60.9, None),
+    ("SafetyBallRun-v0", "cvpo", -444, 202, None),
+    ("SafetyBallRun-v0", "fsrl", -12, 8.5, None),
+    ("SafetyCarCircle-v0", "cvpo", 0.2, 0, None),
+    ("SafetyCarCircle-v0", "fsrl", -0.55, 0, None),
+    ("SafetyCarRun-v0", "cvpo", -62, 0, None),
+    ("SafetyCarRun-v0", "fsrl", -11, 0, None),
+    ("SafetyDroneCircle-v0", "cvpo", -0.8, 16, 70),
+    ("SafetyDroneCircle-v0", "fsrl", 7.6, 17.9, 85),
+    ("SafetyDroneRun-v0", "cvpo", -97, 98, 120),
+    ("SafetyDroneRun-v0", "fsrl", 137, 71, 200),
 ]
 
 
-@pytest.mark.parametrize("task, dialect, expected, cost", RANDOM)
-def test_random_actions_earn_and_cost_what_they_do_in_bullet(task, dialect, expected, cost):
+@pytest.mark.parametrize("task, dialect, expected, cost, length", RANDOM)
+def test_random_actions_earn_and_cost_what_they_do_in_bullet(task, dialect, expected, cost, length):
     """Within a tenth and two standard errors of a mean of ten episodes; returns spread wider than their mean."""
     rng = np.random.default_rng(1)
-    copies = 200 if "Ball" in task else 50
-    earned, paid = play(task, dialect, lambda obs: rng.uniform(-1, 1, (len(obs), 2)), copies)
+    copies, size = 50 if "Car" in task else 200, 4 if "Drone" in task else 2
+    earned, paid, lasted = play(task, dialect, lambda obs: rng.uniform(-1, 1, (len(obs), size)), copies)
     assert earned.mean() == pytest.approx(expected, abs=0.1 * abs(expected) + 2 * earned.std() / 10**0.5)
     assert paid.mean() == pytest.approx(cost, abs=0.1 * cost + 2 * paid.std() / 10**0.5)
+    assert length is None or lasted.mean() == pytest.approx(length, abs=0.1 * length + 2 * lasted.std() / 10**0.5)

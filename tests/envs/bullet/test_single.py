@@ -33,7 +33,7 @@ def test_both_forms_are_the_same(task):
         np.testing.assert_array_equal(env.reset(seed=int(seeds[k]))[0], obs[k])
     rng = np.random.default_rng(0)
     for _ in range(30):
-        action = rng.uniform(-1, 1, (3, 2)).astype(np.float32)
+        action = rng.uniform(-1, 1, (3, world.spec.action.size)).astype(np.float32)
         out = world.step(action)
         for k, env in enumerate(envs):
             told, reward, terminated, truncated, info = env.step(action[k])

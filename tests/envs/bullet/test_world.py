@@ -13,8 +13,9 @@ from bridle.envs.bullet import car, table
 PAIRS = [(task, dialect) for task in bullet.TASKS for dialect in table.DIALECTS]
 
 
-def actions(steps, copies, seed=0):
-    return np.random.default_rng(seed).uniform(-1, 1, (steps, copies, 2)).astype(np.float32)
+def actions(steps, copies, task="SafetyBallCircle-v0", seed=0):
+    size = 4 if "Drone" in task else 2
+    return np.random.default_rng(seed).uniform(-1, 1, (steps, copies, size)).astype(np.float32)
 
 
 def play(world, plan):
@@ -30,14 +31,16 @@ def same(ours, theirs):
 @pytest.mark.parametrize("task, dialect", PAIRS)
 def test_shapes_types_and_spec(task, dialect):
     world = bullet.make(task, 3, dialect)
-    width = 8 if "Circle" in task else 7
+    width, size = (17, 4) if "Drone" in task else (7, 2)
+    width += "Circle" in task
     assert world.spec.name == task and world.spec.num_envs == 3 and world.spec.constraints == ("cost",)
-    assert world.spec.obs == Leaf((width,)) and world.spec.action == Continuous(2)
+    assert world.spec.obs == Leaf((width,)) and world.spec.action == Continuous(size)
     notes = dict(world.spec.notes)
     dt = {"fsrl": "0.1 s" if "Circle" in task else "0.03333 s", "cvpo": "0.1 s", "upstream": "0.01667 s"}[dialect]
+    dt = "0.01667 s" if (task, dialect) == ("SafetyDroneRun-v0", "fsrl") else dt
     assert notes["dialect"] == dialect and notes["dt"] == dt and "PyBullet 3.2.7" in notes["physics"]
     obs = world.reset(np.arange(3))
-    out = world.step(np.zeros((3, 2), np.float32))
+    out = world.step(np.zeros((3, size), np.float32))
     assert obs.shape == out.obs.shape == out.next_obs.shape == (3, width)
     assert obs.dtype == out.obs.dtype == out.reward.dtype == out.cost.dtype == np.float32
     assert out.reward.shape == (3,) and out.cost.shape == (3, 1)
@@ -48,7 +51,11 @@ def test_shapes_types_and_spec(task, dialect):
 
 def test_horizons_are_those_of_each_dialect():
     told = {d: [bullet.make(t, 1, d).spec.horizon for t in bullet.TASKS] for d in table.DIALECTS}
-    assert told == {"fsrl": [200, 300, 100, 200], "cvpo": [300, 300, 250, 500], "upstream": [250, 500, 250, 500]}
+    assert told == {
+        "fsrl": [200, 300, 300, 100, 200, 200],
+        "cvpo": [300, 300, 300, 250, 500, 500],
+        "upstream": [250, 500, 500, 250, 500, 500],
+    }
     assert bullet.make("SafetyCarRun-v0", 1, horizon=7).spec.horizon == 7
     assert all(line.endswith(f"{n} steps") for line, n in zip(bullet.TASKS.values(), told["fsrl"], strict=True))
 
@@ -57,7 +64,7 @@ def test_horizons_are_those_of_each_dialect():
 def test_an_episode_is_truncated_at_its_horizon_and_the_next_begins(task):
     world = bullet.make(task, 2, horizon=5)
     first = world.reset(np.array([1, 2]))
-    outs = play(world, actions(10, 2))
+    outs = play(world, actions(10, 2, task))
     assert [o.truncated.all() for o in outs] == [False] * 4 + [True] + [False] * 4 + [True]
     for k, out in enumerate(outs):
         ended = k % 5 == 4
@@ -71,8 +78,8 @@ def test_episode_k_of_a_copy_depends_on_its_seed_and_k_alone(task):
     wide, narrow = bullet.make(task, 5, horizon=4), bullet.make(task, 1, horizon=4)
     wide.reset(np.array([9, 8, 7, 6, 5]))
     narrow.reset(np.array([7]))
-    plan = actions(9, 5)
-    other = actions(9, 1, seed=1)
+    plan = actions(9, 5, task)
+    other = actions(9, 1, task, seed=1)
     for ours, theirs in zip(play(wide, plan)[3::4], play(narrow, other)[3::4], strict=True):
         np.testing.assert_array_equal(ours.obs[2], theirs.obs[0])
     for world in (wide, narrow):
@@ -83,7 +90,7 @@ def test_episode_k_of_a_copy_depends_on_its_seed_and_k_alone(task):
 def test_a_world_gone_back_to_a_state_goes_on_bit_for_bit(task):
     world, other = bullet.make(task, 4, horizon=6), bullet.make(task, 4, horizon=6)
     world.reset(np.arange(4))
-    plan = actions(25, 4)
+    plan = actions(25, 4, task)
     play(world, plan[:9])
     state = world.get_state()
     assert all(len(array) == 4 for array in state.values())
@@ -115,7 +122,7 @@ def test_copies_do_not_touch_each_other(task):
     wide, narrow = bullet.make(task, 6), bullet.make(task, 1)
     wide.reset(np.arange(6))
     narrow.reset(np.array([4]))
-    plan = actions(30, 6)
+    plan = actions(30, 6, task)
     for ours, theirs in zip(play(wide, plan), play(narrow, plan[:, 4:5]), strict=True):
         np.testing.assert_array_equal(ours.obs[4], theirs.obs[0])
         assert ours.reward[4] == theirs.reward[0] and ours.cost[4] == theirs.cost[0]
