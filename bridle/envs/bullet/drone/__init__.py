@@ -28,14 +28,14 @@ def reward(state, xp):
 
 
 OUTLINE = tuple(
-    (0.34 * math.cos(k * math.pi / 2) + 0.3 * math.cos(t), 0.34 * math.sin(k * math.pi / 2) + 0.3 * math.sin(t))
+    (0.34 * math.cos(k * math.pi / 2) + 0.28 * math.cos(t), 0.34 * math.sin(k * math.pi / 2) + 0.28 * math.sin(t))
     for k in range(4)
     for t in (k * math.pi / 2 + math.pi / 8 * j for j in range(-5, 6))
 )
 """The drone from above: four rotors in one line, m."""
 _ROTOR = (
     '<geom type="cylinder" size=".045 .03" pos="{x} {y} -.01" rgba=".25 .28 .34 1"/>'
-    '<geom type="cylinder" size=".3 .006" pos="{x} {y} .03" rgba="{rgba} .55"/>'
+    '<geom type="cylinder" size=".28 .006" pos="{x} {y} .03" rgba="{rgba} .55"/>'
 )
 _PLACES = ((0.34, 0, ".95 .42 .16"), (0, -0.34, ".35 .40 .48"), (-0.34, 0, ".35 .40 .48"), (0, 0.34, ".35 .40 .48"))
 LOOK = (

@@ -10,7 +10,10 @@ angle of each (4), links on the ground (1); in m, rad and s, in the frame of the
 
 from __future__ import annotations
 
+import functools
 import math
+
+import numpy as np
 
 from bridle.envs.bullet.drone import ground
 from bridle.envs.bullet.drone.airframe import (
@@ -52,10 +55,24 @@ LIFT = 1.225 * math.pi * 0.14**2 * (0.28 / 3.29546 / PITCH) ** 1.5
 
 
 def begin(xy, yaw, timing: Timing, xp):
-    """State `[22 ...]` at rest on the ground at `xy [2 ...]`, rotors still, after the uncontrolled step of a reset."""
+    """State `[22 ...]` at rest on the ground at `xy [2 ...]`, rotors still, after the uncontrolled step of a reset.
+
+    In Bullet motors go on towards what the last episode asked of them in that step; here an episode knows no other.
+    """
+    z, links = _settled(timing)
     zero = xp.zeros_like(yaw)
-    rows = [xy[0], xy[1], zero + HALF[2], zero, zero, xp.sin(0.5 * yaw), xp.cos(0.5 * yaw), *[zero] * 15]
-    return advance(xp.stack(rows), (zero,) * 4, (zero,) * 4, timing, False, xp)
+    rows = [xy[0], xy[1], zero + z, zero, zero, xp.sin(0.5 * yaw), xp.cos(0.5 * yaw), *[zero] * 14, zero + links]
+    return xp.stack(rows)
+
+
+@functools.cache
+def _settled(timing: Timing) -> tuple[float, float]:
+    """Height (m) and touching links of a drone that has lain on the ground for one env step."""
+    state = np.zeros((22, 1))
+    state[2], state[6] = HALF[2], 1.0
+    zero = np.zeros(1)
+    state = advance(state, (zero,) * 4, (zero,) * 4, timing, False, np)
+    return float(state[2, 0]), float(state[21, 0])
 
 
 def move(state, action, timing: Timing, walls: bool, xp):
