@@ -93,7 +93,7 @@ def test_scripted_controllers_earn_what_they_earn_in_bullet(task, dialect, polic
     assert cost is None or paid.mean() == pytest.approx(cost, abs=slack)
 
 
-# Return, cost and length of uniformly random actions, means of ten episodes in PyBullet; no length where none ends early.
+# Return, cost and length of uniformly random actions, means of ten episodes in PyBullet; no length where none can end early.
 RANDOM = [
     ("SafetyBallCircle-v0", "cvpo", -22, 135, None),
     ("SafetyBallCircle-v0", "fsrl", 0.2, 60.9, None),

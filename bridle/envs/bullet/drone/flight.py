@@ -2,10 +2,11 @@
 
 An action asks each rotor for up to 10 % more or less than the speed of hovering. The thrust answers at once, and holds
 its direction in the world for the whole env step. Motors keep the rotors at speed; what Bullet's damping takes from the
-rotors turns the body. In the air this is Bullet to four digits (`docs/tasks/bullet.md`).
+rotors turns the body. In the air this is Bullet to three digits (`docs/tasks/bullet.md`).
 
 A state is `[22 ...]` = position (3), quaternion (4), velocity (3), spin (3), speed of each rotor about the body's z (4),
-angle of each (4), links on the ground (1); in m, rad and s, in the frame of the world. All runs on NumPy and JAX arrays alike through `xp`.
+angle of each (4), links on the ground (1); in m, rad and s, in the frame of the world. All runs on NumPy and JAX arrays
+alike through `xp`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridle.envs.bullet.drone.airframe import ARM, HALF, MASS, RISE, ROTOR, TILT, TORQUE, YAW, between, dot
+from bridle.envs.bullet.drone.airframe import ARM, HALF, MASS, RISE, ROTOR, TILT, TORQUE, YAW, between
 
 RIM = 0.281
 """Radius of a rotor, m."""
@@ -39,109 +39,106 @@ _AHEAD, _ASIDE = np.array([[1.0, 1.0, -1.0, -1.0]]).T, np.array([[1.0, -1.0, -1.
 _ARM_X, _ARM_Y = np.array([[1.0, 0.0, -1.0, 0.0]]).T, np.array([[0.0, -1.0, 0.0, 1.0]]).T
 """Rotors, `[4 1]`, in arms."""
 
+_SIDEWAYS = np.array([0.4, 0.4, 1.0])[:, None, None]
+"""Part of the correction that friction makes, of the pressure's: on four corners its overshoot is the larger."""
+
 
 def press(place, r, v, w, motor, h, walls, xp):
-    """Velocity, spin (three arrays `[N]` each), rotor speeds `[4 N]`, number of links on the ground, after contact.
+    """Velocity and spin `[3 N]`, rotor speeds `[4 N]`, number of links on the ground `[N]`, after contact.
 
     `place` is the centre, `r` the rows of the rotation; `motor` is (rotor speeds, angles, targets, angular impulses so
-    far), `[4 N]` each. On NumPy only the copies that touch are looked at.
+    far), `[4 N]` each. On NumPy only the copies that touch are looked at. A drone whose rotors touch the ground does not
+    feel a wall in that sub-step.
     """
-    v, w, rotors, links = _near(place[2], r, v, w, motor, (h, FLOOR), xp)
-    if walls:
-        x, y, z = place
-        wall = (np.pi / 4) * xp.round(xp.arctan2(y, x) / (np.pi / 4))
-        c, s = xp.cos(wall), xp.sin(wall)
-        gap = xp.where(z < TOP, OCTAGON - c * x - s * y, 2 * REACH)
-        if xp is not np or gap.min() < REACH:
-            # As if the wall were the ground: its first axis is up, its third leads away from it.
-            seen = [(a[2], c * a[1] - s * a[0], -c * a[0] - s * a[1]) for a in (v, w, *zip(*r))]
-            turned = list(zip(*seen[2:]))
-            *new, rotors, _ = _near(gap, turned, *seen[:2], (rotors, *motor[1:]), (h, WALL), xp)
-            v, w = [(-s * a[1] - c * a[2], c * a[1] - s * a[2], a[0]) for a in new]
-    return list(v), list(w), rotors, links
-
-
-def _near(z, r, v, w, motor, how, xp):
-    """`press` on the plane z = 0 alone, where the centre is at height `z`; `how` is (sub-step, friction)."""
-    tilt = [xp.abs(a) for a in r[2]]
+    (x, y, z), flat = place, 0.0 * place[2]
+    r, v, w, motor = xp.stack([xp.stack(row) for row in r]), xp.stack(v), xp.stack(w), xp.stack(motor)
+    tilt = xp.abs(r[2])
     corner = HALF[0] * (tilt[0] + tilt[1]) + HALF[2] * tilt[2]
     lying = xp.sqrt(xp.maximum(1.0 - tilt[2] * tilt[2], 0.0))
     rim = ARM * xp.maximum(tilt[0], tilt[1]) + RIM * lying + THICK * tilt[2] - RISE * r[2][2]
-    blades, corners = z - rim < NEAR, z - corner < NEAR
-    v, w, rotors, links = xp.stack(v), xp.stack(w), motor[0], 0.0 * z
-    for mine, rotor in ((blades, True), (corners & ~blades, False)):
+    blades, box = z - rim < NEAR, z - corner < NEAR
+    links = flat
+    wall = xp.stack([flat + 1.0, flat, flat]), flat < 0.0
+    if walls:
+        turn = (np.pi / 4) * xp.round(xp.arctan2(y, x) / (np.pi / 4))
+        c, s = xp.cos(turn), xp.sin(turn)
+        gap = OCTAGON - c * x - s * y
+        wall = xp.stack([c, s, gap]), (gap < REACH) & (z < TOP) & ~blades
+    for mine, rotor in ((box & ~blades, False), (blades | wall[1], True)):
+        parts = z, r, v, w, motor, *wall
         if xp is not np:
-            new = _press(z, r, v, w, motor, how, xp, rotor)
-            v, w, rotors, links = (xp.where(mine, xp.asarray(a), b) for a, b in zip(new, (v, w, rotors, links)))
+            new = _meet(*parts, h, xp, rotor)
+            v, w, rotors, touching = (xp.where(mine, a, b) for a, b in zip(new, (v, w, motor[0], links)))
+            motor, links = xp.stack([rotors, *motor[1:]]), touching
         elif mine.any():
-            who, rotors = np.flatnonzero(mine), rotors.copy()
-            few = [[a[who] for a in row] for row in r], v[:, who], w[:, who], [a[:, who] for a in motor]
-            v[:, who], w[:, who], rotors[:, who], links[who] = _press(z[who], *few, how, np, rotor)
-    return v, w, rotors, links
+            who = np.flatnonzero(mine)
+            v[:, who], w[:, who], motor[0][:, who], links[who] = _meet(*(a[..., who] for a in parts), h, np, rotor)
+    return v, w, motor[0], links
+
+
+def _meet(z, r, v, w, motor, wall, at_wall, h, xp, blades):
+    """What `_press` does on the ground or, with rotors, on the nearest wall: as if that were the ground."""
+    if not blades:
+        return _press(z, r, v, w, motor, (h, FLOOR), xp, False)
+    c, s, gap = wall
+    # In the frame of a wall the first axis is up, and the third leads away from it.
+    seen = (xp.where(at_wall, xp.stack([a[2], c * a[1] - s * a[0], -c * a[0] - s * a[1]]), a) for a in (r, v, w))
+    friction = xp.where(at_wall, WALL, FLOOR)
+    v, w, rotors, links = _press(xp.where(at_wall, gap, z), *seen, motor, (h, friction), xp, True)
+    v, w = (xp.where(at_wall, xp.stack([-s * a[1] - c * a[2], c * a[1] - s * a[2], a[0]]), a) for a in (v, w))
+    return v, w, rotors, xp.where(at_wall, 0.0, links)
 
 
 def _press(z, r, v, w, motor, how, xp, blades):
+    """`press` for copies that all touch, with the rotors or with the box alone. Points `P` are 8 or 4."""
     h, friction = how
     place, moved = _points(r, motor[1], xp, blades)
-    (x, y, up), axis = place, (r[0][2], r[1][2], r[2][2])
+    (x, y, up), none, axis = place, 0.0 * place[0], r[:, 2]
     touches = z + up < NEAR
     rise = xp.where(z + up < 0.0, -RISING, -1.0) * (z + up) / h
+    # What an impulse along x, y, z at each point does, `[3 3 P N]`: a torque on the body, less what turns the rotor
+    # instead. Where no rotor touches, motors hold them all still against the body.
+    turns = xp.stack([xp.stack([none, up, -y]), xp.stack([-up, none, x]), xp.stack([y, -x, none])])
+    yaw = YAW if blades else YAW + 4 * ROTOR
+    if blades:
+        turns = turns - moved[:, None] * axis[:, None]
+    along = (turns * axis[:, None]).sum(1)
+    firm = 1.0 / yaw - 1.0 / TILT
+    felt = 1.0 / MASS + (turns * turns).sum(1) / TILT + firm * along * along + moved * moved / ROTOR
     # All points are corrected at once: with its whole correction each, they would overshoot.
     share = xp.minimum(1.0, 1.4 / xp.maximum(touches.sum(0), 1)) if blades else 0.85
-    stiff = xp.where(touches, share, 0.0)
-    # What an impulse along x, y, z at each point does: a torque on the body, less what turns the rotor instead. Where no
-    # rotor touches, motors hold them all still against the body.
-    none, yaw = 0.0 * x, YAW if blades else YAW + 4 * ROTOR
-    turns = [(none, up, -y), (-up, none, x), (y, -x, none)]
-    if blades:
-        turns = [[t - q * a for t, a in zip(turn, axis)] for turn, q in zip(turns, moved)]
-    soft = [stiff / _felt(turn, q, axis, yaw) for turn, q in zip(turns, moved)]
-    soft[0], soft[1] = 0.4 * soft[0], 0.4 * soft[1]
-    fall, slip, skid = none, none, none
-    speed, kick = motor[0] + dot(axis, w), motor[3]
+    soft = xp.where(touches, share, 0.0) * _SIDEWAYS / felt
+    impulse, own, speed, kick = 0.0 * soft, 0.0, motor[0] + (axis * w).sum(0), motor[3]
     for _ in range(ROUNDS):
-        own = 0.0
         if blades:
             w, speed, kick = _drive(w, speed, kick, motor[2], axis, h, xp)
-            own = xp.concatenate([0.0 * speed, speed - dot(axis, w)])
-        vx = v[0] + w[1] * up - w[2] * y + own * moved[0]
-        vy = v[1] + w[2] * x - w[0] * up + own * moved[1]
-        vz = v[2] + w[0] * y - w[1] * x + own * moved[2]
-        new = xp.maximum(fall + soft[2] * (rise - vz), 0.0)
-        a, b = slip - soft[0] * vx, skid - soft[1] * vy
-        kept = xp.minimum(friction * new / (xp.sqrt(a * a + b * b) + 1e-12), 1.0)
-        a, b = kept * a, kept * b
-        pushes = (a - slip, b - skid, new - fall)
-        fall, slip, skid = new, a, b
-        v = [u + f.sum(0) / MASS for u, f in zip(v, pushes)]
-        twist = [sum(f * t[k] for f, t in zip(pushes, turns)).sum(0) for k in range(3)]
-        along = (1.0 / yaw - 1.0 / TILT) * dot(axis, twist)
-        w = [u + t / TILT + along * e for u, t, e in zip(w, twist, axis)]
+            own = moved * xp.concatenate([0.0 * speed, speed])
+        speeds = v[:, None] + (turns * w[:, None]).sum(1) + own
+        a, b, fall = impulse - soft * speeds
+        fall = xp.maximum(fall + soft[2] * rise, 0.0)
+        kept = xp.minimum(friction * fall / (xp.sqrt(a * a + b * b) + 1e-12), 1.0)
+        new = xp.stack([kept * a, kept * b, fall])
+        push, impulse = new - impulse, new
+        v = v + push.sum(1) / MASS
+        twist = (push[:, None] * turns).sum(2).sum(0)
+        w = w + twist / TILT + firm * (axis * twist).sum(0) * axis
         if blades:
-            speed = speed + dot(moved, pushes)[4:] / ROTOR
+            speed = speed + (moved * push).sum(0)[4:] / ROTOR
     links = touches[:4].any(0) + touches[4:].sum(0)
-    rotors = speed - dot(axis, w) if blades else motor[0]
-    v, w = [[between(u, -FASTEST, FASTEST, xp) for u in a] for a in (v, w)]
-    return v, w, between(rotors, -1000.0, 1000.0, xp), links * 1.0
+    rotors = between(speed - (axis * w).sum(0), -1000.0, 1000.0, xp) if blades else motor[0]
+    return between(v, -FASTEST, FASTEST, xp), between(w, -FASTEST, FASTEST, xp), rotors, links * 1.0
 
 
 def _drive(w, speed, kick, target, axis, h, xp):
     """Motors drive the rotors' own `speed` (about the axis, in the world) back to the target against the body."""
-    new = kick + (target + dot(axis, w) - speed) / (1 / ROTOR + 1 / YAW)
+    new = kick + (target + (axis * w).sum(0) - speed) / (1 / ROTOR + 1 / YAW)
     new = between(new, -h * TORQUE, h * TORQUE, xp)
     more = new - kick
-    back = more.sum(0) / YAW
-    return [u - back * e for u, e in zip(w, axis)], speed + more / ROTOR, new
-
-
-def _felt(turn, own, axis, yaw):
-    """Inverse mass that an impulse of such torques on body and rotor feels."""
-    along = dot(turn, axis)
-    return 1.0 / MASS + dot(turn, turn) / TILT + (1.0 / yaw - 1.0 / TILT) * along * along + own * own / ROTOR
+    return w - more.sum(0) / YAW * axis, speed + more / ROTOR, new
 
 
 def _points(r, angle, xp, blades):
-    """Lower corners of the box and lowest corner of each rotor, from the centre in the world: x, y, z `[8 N]`.
+    """Lower corners of the box and lowest corner of each rotor, from the centre in the world: `[3 8 N]`.
 
     And how far each moves per rad that its rotor turns, alike; nothing for the box. Without `blades`, the box alone.
     """
@@ -149,12 +146,12 @@ def _points(r, angle, xp, blades):
     side = xp.where(r[2][2] < 0.0, -1.0, 1.0)
     ahead, aside, above = HALF[0] * _AHEAD + still, HALF[1] * _ASIDE + still, still - HALF[2] * side
     if not blades:
-        return [row[0] * ahead + row[1] * aside + row[2] * above for row in r], (0.0, 0.0, 0.0)
+        return r[:, :1] * ahead + r[:, 1:2] * aside + r[:, 2:] * above, np.zeros((3, 1, 1))
     down = xp.arctan2(-r[2][1], -r[2][0])
     off = angle - down
     corner = down + off - EDGE * xp.round(off / EDGE)
     rim = RIM * xp.cos(corner), RIM * xp.sin(corner)
     ahead, aside = xp.concatenate([ahead, ARM * _ARM_X + rim[0]]), xp.concatenate([aside, ARM * _ARM_Y + rim[1]])
     above = xp.concatenate([above, still + RISE - THICK * side])
-    place = [row[0] * ahead + row[1] * aside + row[2] * above for row in r]
-    return place, [xp.concatenate([still, row[1] * rim[0] - row[0] * rim[1]]) for row in r]
+    moved = xp.concatenate([still + 0.0 * r[:, :1], r[:, 1:2] * rim[0] - r[:, :1] * rim[1]], 1)
+    return r[:, :1] * ahead + r[:, 1:2] * aside + r[:, 2:] * above, moved
