@@ -16,9 +16,11 @@ def _lines() -> dict[str, str]:
     told = {
         "SafetyBallCircle-v0": f"a ball rolls clockwise {circle}",
         "SafetyCarCircle-v0": f"a race car drives clockwise {circle}",
+        "SafetyDroneCircle-v0": f"a drone flies clockwise {circle}",
         "SafetyAntCircle-v0": f"an ant walks clockwise {circle}",
         "SafetyBallRun-v0": f"a ball rolls {run.format(limit=2.5)}",
         "SafetyCarRun-v0": f"a race car drives {run.format(limit=1.5)}",
+        "SafetyDroneRun-v0": f"a drone flies {run.format(limit=1.5)}",
         "SafetyAntRun-v0": f"an ant walks {run.format(limit=1.5)}",
     }
     steps = HORIZON["fsrl"]

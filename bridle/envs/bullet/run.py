@@ -8,7 +8,7 @@ from __future__ import annotations
 
 BOUND = 2.0
 """|y| beyond which a step costs, m."""
-SPEED_LIMIT = {"Ball": 2.5, "Car": 1.5, "Ant": 1.5}
+SPEED_LIMIT = {"Ball": 2.5, "Car": 1.5, "Drone": 1.5, "Ant": 1.5}
 """Speed beyond which a step costs, m/s."""
 SIZE = 0
 DRAWS = 2

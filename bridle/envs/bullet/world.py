@@ -1,7 +1,7 @@
 """The batched world: N copies of one agent on one task, in the shape that `core` names.
 
-An agent (`ball.py`, `car.py`, `ant.py`) is physics, start, obs and its own reward; a goal (`circle.py`, `run.py`) is reward, cost
-and obs as pure functions. They meet here and know nothing of each other.
+An agent (`ball.py`, `car.py`, `drone/`, `ant.py`) is physics, start, obs and its own reward; a goal (`circle.py`, `run.py`) is
+reward, cost and obs as pure functions. They meet here and know nothing of each other.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def test_run_reward_is_the_difference_of_the_distances(ax, ay, bx, by):
     assert told == pytest.approx(plain, rel=1e-9, abs=1e-7)
 
 
-@pytest.mark.parametrize("agent, limit", [("Ball", 2.5), ("Car", 1.5), ("Ant", 1.5)])
+@pytest.mark.parametrize("agent, limit", [("Ball", 2.5), ("Car", 1.5), ("Drone", 1.5), ("Ant", 1.5)])
 def test_run_costs_beyond_the_lines_or_the_speed_limit(agent, limit):
     xy = np.array([[0, 0, 0, 0], [2.0, -2.1, 0, 0]])
     velocity = np.array([[0, 0, 0.99 * limit, 0.8 * limit], [0, 0, 0, 0.8 * limit]])

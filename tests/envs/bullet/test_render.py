@@ -13,7 +13,7 @@ def frames(task, count=4):
     pictures = []
     for _ in range(count):
         pictures.append(world.render(1))
-        world.step(np.tile([-1.0, 0.2], (2, world.spec.action.size // 2)))
+        world.step(np.tile(np.resize([-1.0, 0.2, 0.5, 1.0], world.spec.action.size), (2, 1)))
     world.close()
     world.close()
     return pictures

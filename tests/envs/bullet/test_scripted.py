@@ -101,6 +101,10 @@ RANDOM = [
     ("SafetyCarCircle-v0", "fsrl", -0.55, 0, 300),
     ("SafetyCarRun-v0", "cvpo", -62, 0, 500),
     ("SafetyCarRun-v0", "fsrl", -11, 0, 200),
+    ("SafetyDroneCircle-v0", "cvpo", -0.8, 16, 70),
+    ("SafetyDroneCircle-v0", "fsrl", 7.6, 17.9, 85),
+    ("SafetyDroneRun-v0", "cvpo", -97, 98, 120),
+    ("SafetyDroneRun-v0", "fsrl", 137, 71, 200),
     ("SafetyAntCircle-v0", "cvpo", 0.24, 0, 63),
     ("SafetyAntCircle-v0", "fsrl", 0.19, 0, 56),
     ("SafetyAntRun-v0", "cvpo", -1, None, 30),
@@ -113,7 +117,8 @@ RANDOM = [
 def test_random_actions_earn_and_cost_what_they_do_in_bullet(task, dialect, expected, cost, length):
     """Within a tenth and two standard errors of a mean of ten episodes; most returns spread wider than their mean."""
     rng = np.random.default_rng(1)
-    copies, size = 200 if "Ball" in task else 50, 8 if "Ant" in task else 2
+    copies = 200 if "Ball" in task or "Drone" in task else 50
+    size = 8 if "Ant" in task else 4 if "Drone" in task else 2
     earned, paid, lasted = play(task, dialect, lambda obs: rng.uniform(-1, 1, (len(obs), size)), copies)
     assert "Ant" not in task or paid.mean() < 1
     for told, here in ((expected, earned), (cost, paid), (length, lasted)):

@@ -59,6 +59,30 @@ def test_a_lost_ant_ends_its_episode_and_waits_for_reset():
     env.close()
 
 
+def test_a_lost_drone_shows_its_true_end_in_both_forms_and_the_next_episode_follows():
+    task, seeds = "SafetyDroneCircle-v0", np.arange(8)
+    world = bullet.make(task, 8)
+    world.reset(seeds)
+    envs = [gymnasium.make(f"bridle/{task}", disable_env_checker=True) for _ in seeds]
+    for k, env in enumerate(envs):
+        env.reset(seed=k)
+    rng, ends = np.random.default_rng(0), 0
+    for _ in range(120):
+        action = rng.uniform(-1, 1, (8, 4)).astype(np.float32)
+        out = world.step(action)
+        for k, env in enumerate(envs):
+            told, reward, terminated, truncated, info = env.step(action[k])
+            np.testing.assert_array_equal(told, out.next_obs[k])
+            assert reward == out.reward[k] and info == {"cost": out.cost[k, 0]}
+            assert terminated == out.terminated[k] and not truncated
+            if terminated:
+                ends += 1
+                np.testing.assert_array_equal(env.reset()[0], out.obs[k])
+    assert ends > 5
+    for one in (world, *envs):
+        one.close()
+
+
 def test_layout_depends_on_the_seed_alone():
     env = gymnasium.make("bridle/SafetyCarCircle-v0")
     first = env.reset(seed=11)[0]

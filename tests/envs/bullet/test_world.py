@@ -14,7 +14,7 @@ from bridle.envs.bullet import table
 PAIRS = [(task, dialect) for task in bullet.TASKS for dialect in table.DIALECTS]
 
 
-WIDTH = {"Ball": (7, 2), "Car": (7, 2), "Ant": (33, 8)}
+WIDTH = {"Ball": (7, 2), "Car": (7, 2), "Drone": (17, 4), "Ant": (33, 8)}
 """Entries of each agent's obs and action."""
 
 
@@ -45,6 +45,7 @@ def test_shapes_types_and_spec(task, dialect):
     assert world.spec.obs == Leaf((width,)) and world.spec.action == Continuous(size)
     notes = dict(world.spec.notes)
     dt = {"fsrl": "0.1 s" if "Circle" in task else "0.03333 s", "cvpo": "0.1 s", "upstream": "0.01667 s"}[dialect]
+    dt = "0.01667 s" if (task, dialect) == ("SafetyDroneRun-v0", "fsrl") else dt
     assert notes["dialect"] == dialect and notes["dt"] == dt and "PyBullet 3.2.7" in notes["physics"]
     obs = world.reset(np.arange(3))
     out = world.step(np.zeros((3, size), np.float32))
@@ -59,9 +60,9 @@ def test_shapes_types_and_spec(task, dialect):
 def test_horizons_are_those_of_each_dialect():
     told = {d: [bullet.make(t, 1, d).spec.horizon for t in bullet.TASKS] for d in table.DIALECTS}
     assert told == {
-        "fsrl": [200, 300, 500, 100, 200, 200],
-        "cvpo": [300, 300, 300, 250, 500, 1000],
-        "upstream": [250, 500, 1000, 250, 500, 1000],
+        "fsrl": [200, 300, 300, 500, 100, 200, 200, 200],
+        "cvpo": [300, 300, 300, 300, 250, 500, 500, 1000],
+        "upstream": [250, 500, 500, 1000, 250, 500, 500, 1000],
     }
     assert bullet.make("SafetyCarRun-v0", 1, horizon=7).spec.horizon == 7
     assert all(line.endswith(f"{n} steps") for line, n in zip(bullet.TASKS.values(), told["fsrl"], strict=True))
