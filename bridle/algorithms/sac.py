@@ -38,7 +38,7 @@ class Config:
     signal: Literal["episodes", "recent", "critic"] = "recent"
     """What the multiplier listens to: finished episodes (FSRL), the cost of an episode over the last horizon of steps of every
     env, or the cost critic (cvpo-safe-rl)."""
-    aim: float = 0.8
+    aim: float = 0.6
     """The part of the limit that training aims at, since costs scatter round where they are held."""
     rescale: bool = True
     """Divide the actor's loss by 1 + the multipliers."""
