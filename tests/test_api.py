@@ -207,8 +207,10 @@ def test_mistakes_are_told_before_anything_is_written(run, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     for settings, said in [
         ({"config": "cvop"}, "no algorithm 'cvop'"),
+        ({"cost_limt": 3}, "no setting 'cost_limt'; did you mean 'cost_limit'"),
+        ({"stpes": 3}, "no setting 'stpes'; did you mean 'steps'"),
         ({"config": 3}, "config = 3; allowed: an algorithm's name, or a dataclass"),
-        ({"discuont": 1}, "no field 'discuont'"),
+        ({"discuont": 1}, "no setting 'discuont'; did you mean 'discount'"),
         ({"config": cvpo.Config(), "discount": 0.9}, "no option 'discount'"),
         ({"cost_limit": -1}, "cost_limit ="),
         ({"env": "toy/TwoCosts-v0", "cost_limit": (1, 2, 3)}, "allowed: one number, or 2"),

@@ -136,10 +136,10 @@ def test_help_of_an_algorithm_lists_every_field_with_its_docstring_and_default(n
     assert cli.main(["train", name, "--help"]) == 0
     said = capsys.readouterr().out
     for kind in (config_class(name), Options):
-        source = inspect.getsource(kind)
+        source = "".join(inspect.getsource(one) for one in reversed(kind.__mro__[:-1]))
         for field in dataclasses.fields(kind):
-            assert f"--{field.name.replace('_', '-')} " in said
-            (doc,) = re.findall(rf'^    {field.name}: [^\n]+\n    """(.+?)[.(]', source, re.MULTILINE)
+            assert re.search(rf"--{field.name.replace('_', '-')}\b", said), field.name
+            *_, doc = re.findall(rf'^    {field.name}: [^\n]+\n    """([^.(?"\n]+)', source, re.MULTILINE)
             assert doc[:40] in said, field.name
     assert f"examples\n  bridle train {name}" in said
     assert "(default: 1500000)" in said
@@ -197,6 +197,7 @@ def test_presets_fit_their_algorithm_and_the_options(name):
         ("train cvpo --alpha-rates 1", "--alpha-rates"),
         ("train cvpo --env-args horizon", "environment argument 'horizon'; allowed: name=value"),
         ("train cvpo --env-args dialekt=cvpo", "did you mean 'dialect'?"),
+        ("train cvpo --env-args horizon=abc", "horizon = 'abc'; at least 1 env step is needed"),
         ("train cvpo --horizon 7", "horizon = 7, but SafetyCarCircle-v0 has episodes of 300 steps"),
         ("train cvpo --env toy/Corridor-v0 --cost-limit 1 2", "allowed: one number, or 1, one for each constraint"),
         (

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import optax
 
 from bridle.core.algorithm import Algorithm, Batch, Finished, Update
-from bridle.core.config import check
+from bridle.core.config import check_ranges, check_types
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec
 from bridle.nets.mlp import MLP, QEnsemble, flatten_obs, obs_size
 from bridle.parts.critics import cost_value, fit, last_row, polyak, reward_value, td_targets
@@ -54,9 +54,10 @@ class Config:
     """Dual ascent: how far the multiplier moves for an excess of the whole limit, a finished episode."""
 
     def __post_init__(self):
+        check_types(self)
         ranges = {"discount": (0.0 < self.discount < 1.0, "a number in (0, 1)")}
         counts = ("batch", "every", "times", "memory")
-        check(self, ranges | {name: (getattr(self, name) > 0, "an integer > 0") for name in counts})
+        check_ranges(self, ranges | {name: (getattr(self, name) > 0, "an integer > 0") for name in counts})
 
     def build(self, spec: Spec, limit: CostLimit) -> Algorithm:
         """The algorithm for a world with continuous actions."""

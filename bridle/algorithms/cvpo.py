@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from bridle.core.algorithm import Algorithm, Batch, Latest, Sequences, Update
-from bridle.core.config import check
+from bridle.core.config import check_ranges, check_types
 from bridle.core.names import by_constraint
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec, Transition
 from bridle.maths import gaussian
@@ -106,6 +106,7 @@ class Config:
     """Global clip of the actor's gradient (the paper's code: 0.01)."""
 
     def __post_init__(self):
+        check_types(self)
         ranges = {
             "discount": (0.0 < self.discount < 1.0, "a number in (0, 1)"),
             "hidden": (len(self.hidden) > 0 and all(h > 0 for h in self.hidden), "one or more integers > 0"),
@@ -130,7 +131,7 @@ class Config:
         }
         counts = ("critics", "cost_critics", "n_step", "batch", "every", "times", "memory", "fit_steps")
         ranges |= {name: (getattr(self, name) > 0, "an integer > 0") for name in counts}
-        check(self, ranges)
+        check_ranges(self, ranges)
 
     def build(self, spec: Spec, limit: CostLimit) -> Algorithm:
         """CVPO for a world with continuous actions that tells a cost."""
@@ -160,10 +161,10 @@ class Config:
             memory=self.memory,
             warmup=self.warmup,
             about=(
-                f"cost limit {_numbers(limit.limit)} an episode = {_numbers(in_critic)} in the critic "
+                f"cost limit {limit.in_words()} an episode = {_numbers(in_critic)} in the critic at the start "
                 f"(discount {self.discount}, horizon {spec.horizon}, unit '{self.limit_unit}'"
                 + (
-                    f", before anything is measured; training aims at {self.aim:.0%} of it)"
+                    f", then as episodes cost, see policy/limit; training aims at {self.aim:.0%} of it)"
                     if self.limit_unit == "calibrated"
                     else ")"
                 ),

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from bridle.core.algorithm import Algorithm
-from bridle.core.config import check
+from bridle.core.config import check_ranges, check_types
 from bridle.core.names import by_constraint
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec
 from bridle.maths import gaussian
@@ -102,6 +102,7 @@ class Config:
     """Adam step size of alpha's logarithm."""
 
     def __post_init__(self):
+        check_types(self)
         ranges = {
             "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
             "discount": (0.0 < self.discount < 1.0, "a number in (0, 1)"),
@@ -114,7 +115,7 @@ class Config:
         counts = ("critics", "cost_critics", "n_step", "batch", "every", "times", "actor_every", "memory")
         ranges |= {name: (getattr(self, name) > 0, "an integer > 0") for name in counts}
         rates = ("initial_std", "alpha", "actor_rate", "critic_rate", "alpha_rate")
-        check(self, ranges | {name: (getattr(self, name) > 0, "a number > 0") for name in rates})
+        check_ranges(self, ranges | {name: (getattr(self, name) > 0, "a number > 0") for name in rates})
 
     @property
     def constrained(self) -> bool:

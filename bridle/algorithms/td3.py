@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from bridle.core.algorithm import Algorithm
-from bridle.core.config import check
+from bridle.core.config import check_ranges, check_types
 from bridle.core.names import by_constraint
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec
 from bridle.maths.moments import Moments, no_moments
@@ -97,6 +97,7 @@ class Config:
     """Adam step size of the critics."""
 
     def __post_init__(self):
+        check_types(self)
         ranges = {
             "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
             "discount": (0.0 < self.discount < 1.0, "a number in (0, 1)"),
@@ -110,7 +111,7 @@ class Config:
         ranges |= {name: (getattr(self, name) > 0, "an integer > 0") for name in counts}
         ranges |= {name: (getattr(self, name) > 0, "a number > 0") for name in ("actor_rate", "critic_rate")}
         noises = ("noise", "target_noise", "target_noise_bound")
-        check(self, ranges | {name: (getattr(self, name) >= 0, "a number >= 0") for name in noises})
+        check_ranges(self, ranges | {name: (getattr(self, name) >= 0, "a number >= 0") for name in noises})
 
     @property
     def constrained(self) -> bool:

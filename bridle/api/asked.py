@@ -53,6 +53,10 @@ def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
     if told is None:
         envs.check(options.env)
     if named:
+        own = [field.name for field in dataclasses.fields(algorithms.config_class(name))]
+        for key in rest:
+            if key not in own:
+                raise ValueError(f"no setting {key!r}{nearest(key, [*own, *fields])}")
         told_by_name = algorithms.base_of(name)[1]
         values = {**(chosen.config if chosen else {}), **told_by_name, **rest}
         config = records.from_json(algorithms.config_class(name), values)

@@ -71,6 +71,8 @@ class Training:
     """The checkpoint that it goes on from."""
     networks: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Parts of the state that another run has learned."""
+    traced: bool = False
+    """Does a traceback of this sitting lie in the run's log?"""
 
     def go(self, grace: float | None = None) -> Result:
         """Train up to `options.steps`; a signal ends the process after `grace` seconds whatever happens (see `Stopper`)."""
@@ -82,7 +84,7 @@ class Training:
         run = folders.open_run(self.path)
         with run.lock(), Stopper(grace=grace) as stopper:
             try:
-                if self.start is not None and checkpoint.newest(self.path) != self.start.path:
+                if self.start is not None and checkpoint.newest(self.path) != self.start.newest:
                     raise BlockingIOError(f"{self.path} was trained by another process meanwhile; resume it again")
                 return self._train(stopper)
             finally:
@@ -108,6 +110,7 @@ class Training:
                 duties.saver.wait()
             except BaseException as error:  # a person is told by the caller
                 display.say("".join(traceback.format_exception(error)).rstrip(), quiet=True)
+                self.traced = True
                 raise
             return self._end(progress, duties, stopper)
 
@@ -284,6 +287,14 @@ def _networks_of(run: str, algorithm: Algorithm, say: Callable[[str], Any]) -> d
     return taken
 
 
+def _idle(algorithm: Algorithm, options: Options) -> list[str]:
+    """A word where a run ends before it learns."""
+    first = min((u.start + (u.every if isinstance(u.every, int) else 0) for u in algorithm.updates), default=0)
+    if options.steps >= first:
+        return []
+    return [f"note      learning begins at step {first:,}: {options.steps:,} env steps end before"]
+
+
 def _is_network(value: Any) -> bool:
     if type(value) in (tuple, list):
         return len(value) > 0 and all(map(_is_network, value))
@@ -309,6 +320,7 @@ def _opening(training: Training, spec: Spec, device: str, preset: str | None) ->
         f"env       {spec.name}, {horizon}" + (f", {notes}" if notes else ""),
         *(f"limit     {line}" for line in training.algorithm.about),
         f"training  {options.steps:,} env steps on {spec.num_envs} copies, seed {options.seed}, {device}",
+        *(_idle(training.algorithm, options)),
     ]
 
 

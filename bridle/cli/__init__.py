@@ -151,7 +151,7 @@ def _go(training) -> int:
     except Exception as error:  # noqa: BLE001 (whatever an environment raises: the traceback lies in log.txt)
         known = isinstance(error, ValueError | RuntimeError | OSError)
         print(f"bridle: {error if known else f'{type(error).__name__}: {error}'}", file=sys.stderr)
-        if (training.path / "log.txt").exists():
+        if training.traced:
             print(f"bridle: the traceback lies in {training.path / 'log.txt'}", file=sys.stderr)
         return 1
 

@@ -132,6 +132,13 @@ class CostLimit:
     schedule: str = "constant"
     steps: int = 0
 
+    def in_words(self) -> str:
+        """Such as `10`, `3, 4`, or `20 -> 10 over 100,000 steps (linear)`."""
+        numbers = lambda values: ", ".join(f"{x:g}" for x in values)
+        if self.schedule == "constant" or self.start is None:
+            return numbers(self.limit)
+        return f"{numbers(self.start)} -> {numbers(self.limit)} over {self.steps:,} steps ({self.schedule})"
+
     def at(self, step):
         """Limit of each constraint at `step` env steps: float [C]; works on NumPy and on traced JAX values."""
         import jax.numpy as jnp
@@ -158,7 +165,7 @@ class CostLimit:
         if horizon is None:
             raise ValueError(
                 "an episode's cost limit is turned into a limit on discounted cost by the horizon, and this environment "
-                "tells none; register it with max_episode_steps, or pass --horizon T"
+                "tells none, nor did random steps meet the end of an episode; pass --horizon T, or wrap it in a TimeLimit"
             )
         if unit not in UNITS:
             raise ValueError(f"unit = {unit!r}; allowed: {', '.join(UNITS)}")

@@ -148,7 +148,10 @@ def _call(function, name: str, num_envs: int, args: dict):
     allowed = list(inspect.signature(function).parameters.values())[2:]
     if not any(one.kind is one.VAR_KEYWORD for one in allowed):
         refuse_unknown(name, args, [one.name for one in allowed])
-    return function(name, num_envs, **args)
+    try:
+        return function(name, num_envs, **args)
+    except TypeError as error:
+        raise ValueError(f"environment {name!r} with arguments {args}: {error}") from error
 
 
 def refuse_unknown(env: str, args, allowed) -> None:

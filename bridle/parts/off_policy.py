@@ -59,7 +59,7 @@ def about(config, spec: Spec, limit: CostLimit, multiplier: Any) -> tuple[str, .
     if multiplier is None:
         return ("cost is measured and not heeded (constraint 'none')",) if limit.limit else ()
     numbers = lambda values: ", ".join(f"{float(x):.4g}" for x in values)
-    told = f"cost limit {numbers(limit.limit)} an episode, of which training aims at {config.aim:.0%}"
+    told = f"cost limit {limit.in_words()} an episode, of which training aims at {config.aim:.0%}"
     if config.signal != "critic":
         heard = "finished episodes" if config.signal == "episodes" else "an episode, over the last horizon of steps"
         return (f"{told}; the multiplier ({config.constraint}) listens to the cost of {heard}",)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 from bridle.run.arrays import flatten, plain, read, restore, write
 from bridle.run.disk import Damaged, Seal, full_disk_told, read_manifest, sync_folder, write_manifest
+from bridle.run.folder import CLOSING, best_home
 
 
 def is_better(new: dict, old: dict | None) -> bool:
@@ -26,36 +28,35 @@ def is_better(new: dict, old: dict | None) -> bool:
 
 
 def save(folder: Path, actor: Any, facts: dict) -> bool:
-    """Replace `best/` by this actor if `is_better` says so; did it? `facts` are `is_better`'s and whatever else is known.
+    """Replace the best actor by this one if `is_better` says so; did it? `facts` are `is_better`'s and whatever else is known.
 
-    An evaluation at the end of a run that is not due then (`closing`) only counts until one comes that is: had the run
-    gone on, it would never have been made.
+    An evaluation at the end of a run that is not due then (`closing`) is kept in `best/closing`, until one comes that is:
+    had the run gone on, it would never have been made.
     """
     best = Path(folder) / "best"
     best.mkdir(exist_ok=True)
+    shutil.rmtree(best / CLOSING, ignore_errors=True)
     try:
         old = read_manifest(best)
     except Damaged:
         old = None
-    if old is not None and old["facts"].get("closing", False) != facts.get("closing", False):
-        if facts.get("closing", False):
-            return False
-        old = None
     if not is_better(facts, old and old["facts"]):
         return False
-    aside = best / "new.safetensors"
-    with full_disk_told(best, facts.get("step", "?")):
+    home = best / CLOSING if facts.get("closing", False) else best
+    home.mkdir(exist_ok=True)
+    aside = home / "new.safetensors"
+    with full_disk_told(home, facts.get("step", "?")):
         try:
             seal = write(aside, flatten(actor))
             name = f"actor-{seal.sha256[:12]}.safetensors"
-            os.replace(aside, best / name)
+            os.replace(aside, home / name)
             body = {"facts": plain(facts), "files": {name: seal._asdict()}}
-            write_manifest(best / "manifest.new", body)
-            os.replace(best / "manifest.new", best / "manifest.json")  # from here on the new one is the best
-            sync_folder(best)
+            write_manifest(home / "manifest.new", body)
+            os.replace(home / "manifest.new", home / "manifest.json")  # from here on the new one is the best
+            sync_folder(home)
         finally:
             aside.unlink(missing_ok=True)
-    for path in best.glob("actor-*.safetensors"):
+    for path in home.glob("actor-*.safetensors"):
         if path.name != name:
             path.unlink(missing_ok=True)
     return True
@@ -63,7 +64,7 @@ def save(folder: Path, actor: Any, facts: dict) -> bool:
 
 def load(folder: Path, like: Any) -> tuple[Any, dict]:
     """The best actor of a run, as a tree like `like`, and what was known of it."""
-    best = Path(folder) / "best"
+    best = best_home(folder)
     if not (best / "manifest.json").exists():
         raise FileNotFoundError(f"{best} holds no actor yet: the first evaluation saves one")
     manifest = read_manifest(best)

@@ -40,6 +40,8 @@ class Loaded(NamedTuple):
     rows: SavedRows | None
     path: Path
     """Hand it to `Saver(parent=...)`, so that the next save adds to these rows."""
+    newest: Path | None
+    """The last one that was saved then, whole or not: whether another process went on meanwhile."""
 
 
 class Saver:
@@ -98,6 +100,7 @@ def load(
     A damaged one is reported through `say` and the one before it is taken. `OSError` if none is left; `ValueError` if it
     was made by a newer bridle or holds another tree (its first differing leaf is named).
     """
+    last = newest(Path(folder))
     for path, manifest in _newest_first(Path(folder), step, say):
         try:
             arrays = read(path / "arrays.safetensors", _seal(manifest, "arrays.safetensors"))
@@ -106,7 +109,7 @@ def load(
             say(f"{error}; going back to the checkpoint before it")
             continue
         tree = arrays if like is None else restore(like, arrays)
-        return Loaded(manifest["step"], tree, manifest["facts"], rows, path)
+        return Loaded(manifest["step"], tree, manifest["facts"], rows, path, last)
     raise _none_left(Path(folder), step)
 
 
@@ -260,7 +263,9 @@ def _newest_first(folder: Path, step: int | None, say: Callable[[str], Any]) -> 
 def _none_left(folder: Path, step: int | None) -> OSError:
     there = ", ".join(f"{x:,}" for x in steps(folder)) or "none"
     if not list(folder.glob("checkpoints/step-*")):
-        return FileNotFoundError(f"{folder} holds no checkpoint yet: train it for longer, or start it anew")
+        return FileNotFoundError(
+            f"{folder} holds no checkpoint: nothing was saved there; delete the folder, or name another, and train anew"
+        )
     if step is not None:
         return FileNotFoundError(f"{folder} holds no whole checkpoint at step {step:,}; listed are those at {there}")
     return Damaged(

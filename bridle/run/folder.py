@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PARTS = ("format", "algorithm", "class", "config", "options", "spec")
 """What every `config.json` tells."""
+CLOSING = "closing"
+"""Folder inside `best/`: the best actor, if that is of an evaluation at the end of the run that was not due."""
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "mujoco", "gymnasium", "safetensors")
 
 
@@ -106,6 +108,12 @@ def open_run(path: Path | str) -> RunFolder:
     if missing := [part for part in PARTS if part not in config]:
         raise ValueError(f"{path} is no run folder of ours: its {file.name} has no {', '.join(missing)}")
     return RunFolder(path, config)
+
+
+def best_home(path: Path) -> Path:
+    """Where the best actor of the run at `path` lies."""
+    best = Path(path) / "best"
+    return best / CLOSING if (best / CLOSING / "manifest.json").exists() else best
 
 
 def default_path(root: Path | str, env: str, algo: str, seed: int) -> Path:

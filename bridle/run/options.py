@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from bridle.core.config import check
+from bridle.core.config import check_ranges, check_types
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Options:
     """A run whose networks this one starts from; on the command line also `--from RUN`."""
 
     def __post_init__(self):
+        check_types(self)
         start, moves = self.cost_limit_start, self.cost_limit_schedule != "constant"
         checks = {
             "cost_limit": (_are_limits(self.cost_limit), "one or more numbers >= 0"),
@@ -71,7 +72,7 @@ class Options:
             "checkpoint_every": (self.checkpoint_every > 0, "an integer > 0"),
             "keep": (self.keep > 0, "an integer > 0"),
         }
-        check(self, checks)
+        check_ranges(self, checks)
 
 
 def _are_limits(values: tuple[float, ...]) -> bool:

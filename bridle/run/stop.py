@@ -49,6 +49,7 @@ class Stopper:
         if self.received is None:
             self.received = number
             if self.grace is not None:
+                os.write(2, b"bridle: stopping: saving first (once more: leave at once)\n")
                 self._timer = threading.Timer(self.grace, self._leave, (number, self.grace))
                 self._timer.daemon = True
                 self._timer.start()

@@ -70,6 +70,8 @@ def find(runs: Sequence[Path | str]) -> list[Path]:
         if (path / "config.json").exists() or foreign.table_of(path):
             found.append(path)
             continue
+        if path.is_file() and len(runs) > 1:
+            continue  # a picture that an earlier call left among the runs, say
         names = ("config.json", *foreign.FILES)
         below = sorted({file.parent for name in names for file in path.glob(f"**/{name}")})
         found += below or [path]
@@ -187,7 +189,7 @@ def _training_rate(metrics: dict[str, np.ndarray], constraints: int) -> np.ndarr
 
 def _acting(run: folders.RunFolder) -> str:
     try:
-        sampled = read_manifest(run.path / "best")["facts"]["sampled"]
+        sampled = read_manifest(folders.best_home(run.path))["facts"]["sampled"]
     except (Damaged, KeyError):
         return ""
     return "sampled actions" if sampled else "the policy's mean"

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from bridle.core.config import check
+from bridle.core.config import check_ranges, check_types
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Mine:
     rate: float = 1.0
 
     def __post_init__(self):
-        check(self, {"rate": (self.rate > 0, "a number > 0")})
+        check_types(self)
+        check_ranges(self, {"rate": (self.rate > 0, "a number > 0")})
 
 
 def test_a_word_that_is_none_of_the_choices_is_refused_with_the_nearest():
@@ -26,3 +27,9 @@ def test_a_range_that_does_not_hold_is_refused_with_what_is_allowed():
     with pytest.raises(ValueError, match="rate = -1.0; allowed: a number > 0"):
         Mine(rate=-1.0)
     assert Mine(rate=2.0).rate == 2.0
+
+
+@pytest.mark.parametrize(("field", "value", "allowed"), [("rate", "1", "a number"), ("rate", True, "a number")])
+def test_a_value_of_the_wrong_type_is_refused(field, value, allowed):
+    with pytest.raises(ValueError, match=f"{field} = .*; allowed: {allowed}"):
+        Mine(**{field: value})

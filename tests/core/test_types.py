@@ -65,5 +65,5 @@ def test_an_unknown_unit_is_refused_with_those_allowed():
 
 
 def test_a_world_without_horizon_is_refused_with_the_way_to_mend_it():
-    with pytest.raises(ValueError, match="max_episode_steps"):
+    with pytest.raises(ValueError, match="pass --horizon T"):
         CostLimit((1.0,)).discounted(0, 0.9, None)

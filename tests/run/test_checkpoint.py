@@ -231,7 +231,7 @@ def test_arrays_load_without_rows_when_rows_are_damaged(tmp_path):
 
 
 def test_no_checkpoint_yet_and_no_such_step_say_what_there_is(tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no checkpoint yet"):
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint: nothing was saved there"):
         load(tmp_path, TREE)
     save(tmp_path, 15_000, TREE, {})
     with pytest.raises(FileNotFoundError, match="listed are those at 15,000"):
@@ -538,3 +538,15 @@ def test_no_source_of_the_package_can_unpickle():
     for path in Path(bridle.__file__).parent.rglob("*.py"):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             assert not loads.search(line), f"{path}:{number}: {line}"
+
+
+def test_a_closing_evaluation_counts_until_one_comes_that_is_due(tmp_path):
+    found = lambda value, cost, closing: {"return": value, "cost": [cost], "limit": [10.0], "closing": closing}
+    like = {"w": np.zeros(2)}
+    assert best.save(tmp_path, {"w": np.ones(2)}, found(5.0, 60.0, False))
+    assert best.save(tmp_path, {"w": np.full(2, 2.0)}, found(4.0, 3.0, True))
+    assert best.load(tmp_path, like)[0]["w"][0] == 2.0, "feasible, so better, though nothing was due"
+    assert best.save(tmp_path, {"w": np.full(2, 3.0)}, found(6.0, 50.0, False))
+    assert best.load(tmp_path, like)[0]["w"][0] == 3.0, "the run went on: what was not due was never evaluated"
+    assert not best.save(tmp_path, {"w": np.full(2, 4.0)}, found(1.0, 99.0, True))
+    assert best.load(tmp_path, like)[0]["w"][0] == 3.0

@@ -156,6 +156,20 @@ def test_sigterm_in_a_block_of_updates_that_takes_longer_than_the_grace_saves_wh
     assert facts["step"] == facts["due"]["policy"] == 128 and facts["updates"] == 0
 
 
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_the_run_goes_on(tmp_path, capsys):
+    whole = bridle.train("cvpo", TOY, steps=1_536, run=str(tmp_path / "whole"), **SMALL)
+    parts = bridle.train("cvpo", TOY, steps=1_400, run=str(tmp_path / "parts"), **SMALL).run
+    newest = checkpoint.newest(parts)
+    arrays = newest / "arrays.safetensors"
+    arrays.write_bytes(arrays.read_bytes()[:1000])
+    last = bridle.resume(parts, steps=1_536)
+    said = capsys.readouterr().out
+    assert "going back to the checkpoint before it" in said and str(newest.name) in said
+    assert (last.step, last.returns) == (whole.step, whole.returns)
+    for name, column in rows_of(whole.run).items():
+        np.testing.assert_array_equal(column, rows_of(parts)[name], err_msg=name)
+
+
 def test_kill_9_loses_only_what_came_after_the_last_checkpoint(tmp_path):
     code = (
         "import bridle, json, sys; "

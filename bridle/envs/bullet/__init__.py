@@ -36,8 +36,8 @@ def make(id: str, num_envs: int = 1, dialect: str = "fsrl", horizon: int | None 
     check(id, dialect)
     if num_envs < 1:
         raise ValueError(f"num_envs = {num_envs}; at least 1 copy is needed")
-    if horizon is not None and horizon < 1:
-        raise ValueError(f"horizon = {horizon}; at least 1 env step is needed, or None for the dialect's own")
+    if horizon is not None and (not isinstance(horizon, int) or horizon < 1):
+        raise ValueError(f"horizon = {horizon!r}; at least 1 env step is needed, or None for the dialect's own")
     from bridle.envs.bullet.world import BulletWorld
 
     return BulletWorld(id, num_envs, dialect, horizon)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from bridle.core.config import check
+from bridle.core.config import check_ranges, check_types
 from bridle.parts.constraints.multiplier import excess_of
 
 
@@ -38,12 +38,13 @@ class Lagrange:
     """Count the excess as a part of the limit, 1 at most, so that one rate fits every limit."""
 
     def __post_init__(self):
+        check_types(self)
         ranges = {
             "rate": (self.rate > 0, "a number > 0"),
             "initial": (0 <= self.initial <= self.cap, "a number in [0, cap]"),
             "cap": (self.cap > 0, "a number > 0"),
         }
-        check(self, ranges)
+        check_ranges(self, ranges)
 
     def init(self, constraints: int) -> Ascent:
         """Every multiplier is `initial`."""

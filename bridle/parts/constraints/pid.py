@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from bridle.core.config import check
+from bridle.core.config import check_ranges, check_types
 from bridle.parts.constraints.multiplier import excess_of
 
 
@@ -53,9 +53,10 @@ class PID:
     """Count the excess as a part of the limit, 1 at most, so that the same gains fit every limit."""
 
     def __post_init__(self):
+        check_types(self)
         ranges = {name: (getattr(self, name) >= 0, "a number >= 0") for name in ("kp", "ki", "kd")}
         ranges |= {name: (0 <= getattr(self, name) < 1, "a number in [0, 1)") for name in ("smoothing", "slowness")}
-        check(self, ranges | {"cap": (self.cap > 0, "a number > 0")})
+        check_ranges(self, ranges | {"cap": (self.cap > 0, "a number > 0")})
 
     def init(self, constraints: int) -> Control:
         """No excess seen, no price."""
