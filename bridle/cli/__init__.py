@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import bridle
 from bridle import envs
 from bridle.algorithms import lines as algorithm_lines
+from bridle.cli import sweep
 from bridle.cli.settings import asked_for
 from bridle.core.names import nearest
 
@@ -289,6 +290,7 @@ COMMANDS: dict[str, Command] = {
         _plot_flags,
         plot,
     ),
+    "sweep": Command(sweep.USAGE, sweep.ABOUT, sweep.EXAMPLES, sweep.flags, sweep.run),
     "list": Command(
         "bridle list [algorithms|envs|presets]",
         "What there is, a line for each.",
