@@ -13,7 +13,9 @@ from typing import Any
 
 import bridle
 from bridle.run.disk import replace_text
+from bridle.study import chance
 from bridle.study.plan import Study, Trial
+from bridle.study.tables import get, merged, put
 
 FORMAT = 1
 STATES = ("waiting", "running", "done", "failed")
@@ -30,7 +32,7 @@ class Manifest:
         self.found: dict[str, dict[str, Any]] = told.get("trials", {})
         """Also trials that the study file named once and names no more."""
         for trial in trials:
-            self._add(trial)
+            self._add(self._as_drawn(trial))
 
     def __getitem__(self, name: str) -> dict[str, Any]:
         return self.found[name]
@@ -53,6 +55,17 @@ class Manifest:
         body = {"format": FORMAT, "bridle": bridle.__version__, "name": self.study.name, "trials": self.found}
         with _full_disk_told(self.folder):
             replace_text(self.path, json.dumps(body, indent=1) + "\n")
+
+    def _as_drawn(self, trial: Trial) -> Trial:
+        """The trial with the values that a search has chosen for it, if it has."""
+        known = self.found.get(trial.name, {})
+        if not self.study.search or "drawn" not in known:
+            return trial
+        settings = merged(trial.settings)
+        for path in chance.leaves_of(self.study.random):
+            put(settings, path, get(known["settings"], path))
+        self.trials[trial.name] = trial._replace(settings=settings)
+        return self.trials[trial.name]
 
     def _add(self, trial: Trial) -> None:
         plan = {"algorithm": trial.algorithm, "preset": trial.preset, "settings": trial.settings}

@@ -114,6 +114,11 @@ def trials(study: Study) -> list[Trial]:
     return found
 
 
+def cells(study: Study) -> list[str]:
+    """The combinations in it, apart from seeds and samples."""
+    return list(dict.fromkeys(re.split(r"(sample|seed)-", trial.name)[0].rstrip("_/") for trial in trials(study)))
+
+
 # What is in the file --------------------------------------------------------------------------------------------------
 
 

@@ -85,7 +85,7 @@ class Place:
             return [*program, "resume", str(self.run)]
         return [*program, "train", self.trial.algorithm, "--config", str(self.settings), "--run", str(self.run)]
 
-    def start(self, cpus: int) -> subprocess.Popen:
+    def start(self, cpus: int, cwd: str | None = None) -> subprocess.Popen:
         """Its process, in a session of its own, so that Ctrl-C reaches it through us alone."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         preset = {"preset": self.trial.preset} if self.trial.preset else {}
@@ -102,6 +102,7 @@ class Place:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment(cpus),
+                cwd=cwd,
                 start_new_session=True,
                 pass_fds=(lock.fileno(),),
             )

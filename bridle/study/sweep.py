@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from bridle.run.folder import RunFolder
 from bridle.run.stop import Stopper
@@ -21,7 +23,7 @@ from bridle.study.plan import Study, Trial
 from bridle.study.process import Place
 
 ENGINES = {"local": "bridle.study.local", "ray": "bridle.study.ray_engine"}
-"""Each has `check(asked)` and `run(job, board, must_stop)`."""
+"""Each has `check(asked, study)` and `run(job, board, must_stop)`."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -51,8 +53,8 @@ def sweep(asked: Asked, say: Callable[[str], None] = print) -> int:
     study = plan.read(asked.file)
     trials = plan.trials(study)
     folder = plan.folder_of(study)
-    engine = importlib.import_module(ENGINES[asked.engine])
-    workers = asked.workers or max(1, cores() // study.cpus)
+    engine = _engine(asked, study)
+    workers = asked.workers or (0 if asked.address else max(1, cores() // study.cpus))
     engine.check(asked, study)
     check_folder(folder)
     manifest = _look(folder, study, trials)
@@ -83,6 +85,14 @@ def cores() -> int:
     with suppress(AttributeError):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _engine(asked: Asked, study: Study) -> ModuleType:
+    """The module of an engine, if what it needs is installed."""
+    needed = {"local": [], "ray": ["ray", "optuna"] if study.search else ["ray"]}[asked.engine]
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        raise ValueError(f"--engine {asked.engine} needs {', '.join(missing)}: pip install 'bridle[ray]'")
+    return importlib.import_module(ENGINES[asked.engine])
 
 
 def _to_train(asked: Asked) -> tuple[str, ...]:
@@ -129,7 +139,9 @@ def _tell_plan(study: Study, manifest: Manifest, workers: int, say: Callable[[st
     for name, trial in manifest.trials.items():
         say(f"{name:{width}}  {manifest[name]['state']:8} {trial.algorithm} on {trial.env}")
     counts = ", ".join(f"{count} {state}" for state, count in manifest.counts().items() if count)
-    say(f"{len(manifest.trials)} trials in {manifest.folder}: {counts}; {workers} at once, {study.cpus} cores each")
+    say(
+        f"{len(manifest.trials)} trials in {manifest.folder}: {counts}; {workers or 'as many as fit'} at once, {study.cpus} cores each"
+    )
 
 
 def _tell_begin(job: Job, board: Board) -> None:

@@ -47,6 +47,13 @@ def put(table: dict, path: Path, value: Any) -> None:
     table[last] = value
 
 
+def get(table: Mapping, path: Path) -> Any:
+    """What lies at a path; None where nothing does."""
+    for key in path:
+        table = table.get(key) if isinstance(table, Mapping) else None
+    return table
+
+
 def to_toml(table: Mapping) -> str:
     """A table as the text of a TOML file."""
     return "".join(f"{json.dumps(key)} = {_value(value)}\n" for key, value in table.items())

@@ -1,6 +1,7 @@
 """A study survives whatever happens to its driver, its trials and its folder."""
 
 import fcntl
+import importlib.util
 import json
 import os
 import signal
@@ -38,6 +39,11 @@ hidden = [8]
 batch = 16
 memory = 1_000
 """
+
+
+def needs(*modules):
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed: pip install 'bridle[ray]'")
 
 
 @pytest.fixture
@@ -267,10 +273,11 @@ def test_durations_are_told_in_words():
     assert [duration(x) for x in (12.3, 119.9, 11_400)] == ["12 s", "2 min", "3 h 10 min"]
 
 
-def test_twelve_trials_whose_driver_is_killed_twice_are_trained_once_each(study):
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=needs("ray"))])
+def test_twelve_trials_whose_driver_is_killed_twice_are_trained_once_each(study, engine):
     """The real thing: processes that train, SIGKILL and SIGTERM to the driver while trials are half done."""
     file, folder = study(seeds=range(6), limits=(3, 5), steps=3_000)
-    command = [sys.executable, "-m", "bridle", "sweep", str(file), "--workers", "2"]
+    command = [sys.executable, "-m", "bridle", "sweep", str(file), "--workers", "2", "--engine", engine]
 
     def drive(until: int) -> subprocess.Popen:
         """A driver, once so many trials are done and another is in the middle."""
@@ -305,6 +312,43 @@ def test_twelve_trials_whose_driver_is_killed_twice_are_trained_once_each(study)
         assert np.array_equal(np.unique(steps), steps) and steps[-1] == 3_000
         begun = [line for line in (run / "log.txt").read_text().splitlines() if line.startswith("training ")]
         assert len(begun) == 1, f"{run} was begun more than once"
+
+
+@needs("ray", "optuna")
+def test_optuna_chooses_samples_and_goes_on_where_a_driver_has_stopped(study, capsys):
+    more = """
+[random]
+samples = 4
+discount = {uniform = [0.9, 0.99]}
+[search]
+metric = "eval/return at feasibility"
+"""
+    file, folder = study(seeds=(0, 1), steps=600, more=more)
+    command = [sys.executable, "-m", "bridle", "sweep", str(file), "--workers", "1", "--engine", "ray"]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    while sum(trial["state"] == "done" for trial in trials_in(folder).values()) < 2:
+        assert driver.poll() is None, driver.communicate()
+        time.sleep(0.05)
+    driver.kill()
+    driver.communicate()
+    before = {name: trial for name, trial in trials_in(folder).items() if trial["state"] == "done"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = trials_in(folder)
+    assert len(after) == 8 and {trial["state"] for trial in after.values()} == {"done"}
+    assert all(after[name] == trial for name, trial in before.items())
+    drawn = {name.rpartition("_seed")[0]: trial["drawn"]["discount"] for name, trial in after.items()}
+    assert len(set(drawn.values())) == 4 and all(0.9 <= x <= 0.99 for x in drawn.values())
+    for trial in after.values():
+        config = json.loads(Path(trial["run"], "config.json").read_text())["config"]
+        assert config["discount"] == trial["drawn"]["discount"] == trial["settings"]["discount"]
+
+
+def test_an_engine_that_is_not_installed_is_told(study, capsys, monkeypatch):
+    monkeypatch.setattr("bridle.study.sweep.importlib.util.find_spec", lambda name: None)
+    file, _ = study()
+    assert main(["sweep", str(file), "--engine", "ray"]) == 2
+    assert "--engine ray needs ray: pip install 'bridle[ray]'" in capsys.readouterr().err
 
 
 def trials_in(folder: Path) -> dict:
