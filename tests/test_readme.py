@@ -14,7 +14,12 @@ from bridle.algorithms import presets
 from bridle.cli.settings import algorithm_of, check_flags, known_flags
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "coming-from-cvpo-safe-rl.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "index.md",
+    ROOT / "docs" / "coming-from-cvpo-safe-rl.md",
+    ROOT / "docs" / "studies.md",
+]
 README = PAGES[0].read_text(encoding="utf-8")
 
 

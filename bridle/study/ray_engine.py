@@ -53,7 +53,10 @@ def run(job: Job, board: Board, must_stop: Callable[[], bool]) -> None:
     heard = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     dashboard = None if job.address else False
     ray.init(**where, include_dashboard=dashboard, log_to_driver=False, logging_level="error")
-    for number, handler in heard.items():  # Ray has put its own there, and SIGTERM would end us before trials have saved
+    for (
+        number,
+        handler,
+    ) in heard.items():  # Ray has put its own there, and SIGTERM would end us before trials have saved
         signal.signal(number, handler)
     watch = Watch(job, board, must_stop, stop)
     try:

@@ -1,10 +1,14 @@
 """A study file becomes trials; what is wrong in it is told by name."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from bridle.study import chance, fit, plan
 from bridle.study.tables import merged, put, to_toml
 
+ROOT = Path(__file__).parents[2]
 STUDY = """
 algorithms = ["sac-lag", "cvpo"]
 envs = ["toy/Corridor-v0", "SafetyCarRun-v0"]
@@ -190,3 +194,12 @@ def test_tables_lie_over_each_other_and_come_back_from_toml():
 def test_a_drawn_number_is_within_its_bounds():
     table = {"samples": 200, "x": {"uniform": [0.12345678, 0.12345679]}}
     assert all(0.12345678 <= sample[("x",)] <= 0.12345679 for sample in chance.samples(table))
+
+
+def test_the_files_that_we_hand_out_are_understood(trials_of):
+    assert len(plan.trials(plan.read(ROOT / "examples" / "bullet.toml"))) == 45
+    blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / "studies.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    assert len(trials_of(blocks[0])) == 3 * 2 * (2 + 2)  # cvpo with two presets at one discount, sac-lag at two
+    one = 'algorithms = ["sac-lag"]\nenvs = ["SafetyCarRun-v0"]\n'
+    assert len(trials_of(one + blocks[1] + blocks[2])) == 20
