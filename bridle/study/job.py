@@ -47,8 +47,11 @@ class Job:
         step = place.saved() if place.opened() is not None else None
         return f"started   {name}" if step is None else f"resumed   {name} at step {step:,}"
 
-    def judge(self, name: str, code: int | None) -> str:
-        """Note how a process that left with `code` (None: nobody saw it) has left its trial; a line about it."""
+    def judge(self, name: str, code: int | None, error: str | None = None) -> str:
+        """Note how a process that left with `code` (None: nobody saw it) has left its trial; a line about it.
+
+        `error`: what is known better than by its log.
+        """
         place = self.places[name]
         if code in (0, None) and place.is_complete():
             self.manifest.set(name, "done", result=place.result(), pid=None)
@@ -56,7 +59,7 @@ class Job:
         if code is None or code in STOPPED:
             self.manifest.set(name, "waiting", pid=None)
             return f"stopped   {name}" + (f" at step {step:,}" if (step := place.saved()) else "")
-        error = place.error(code)
+        error = error or place.error(code)
         if not self.has_room():
             self.manifest.set(name, "waiting", pid=None, error=error)
             return f"stopped   {name}: {error}"

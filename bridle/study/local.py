@@ -79,7 +79,11 @@ class Pool:
             if (aside := place.make_way()) is not None:
                 self.board.say(f"set aside {place.run} -> {aside.name}: it holds nothing that could be resumed")
             line = self.job.begin(name)
-            self.running[name] = process = place.start(self.job.study.cpus)
+            try:
+                self.running[name] = process = place.start(self.job.study.cpus)
+            except OSError as error:
+                self.board.say(self.job.judge(name, 1, f"it could not be started: {error}"))
+                continue
             self.job.manifest.set(name, "running", pid=process.pid)
             self.board.say(line)
 

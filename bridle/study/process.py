@@ -139,6 +139,7 @@ def environment(cpus: int) -> dict[str, str]:
     ours = {name: count for name in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     if cpus == 1:
         ours["XLA_FLAGS"] = ONE_THREAD
+    ours["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # or the first of several trials takes most of a GPU
     return {**ours, "PYTHONUNBUFFERED": "1", **os.environ}
 
 

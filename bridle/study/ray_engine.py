@@ -131,7 +131,7 @@ class Watch(tune.Callback, tune.Stopper):
     def on_trial_error(self, iteration, trials, trial, **info):
         """A trial's function has raised, or its worker has died."""
         for name in self.running.pop(trial.trial_id, []):
-            self.board.say(self.job.judge(name, None if self.stop.exists() else 1))
+            self.board.say(self.job.judge(name, None if self.stop.exists() else 1, _error_of(trial)))
 
     def close(self) -> None:
         """Judge what Tune has said nothing about."""
@@ -148,6 +148,15 @@ class Watch(tune.Callback, tune.Stopper):
         return self.stop.exists() and not self.running
 
 
+def _error_of(trial: Any) -> str:
+    """The last line of what Ray says about it."""
+    try:
+        lines = Path(trial.error_file).read_text(encoding="utf-8").split("\n")
+    except (OSError, TypeError):
+        lines = []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "its worker of Ray died")
+
+
 def _tuner(job: Job, watch: Watch) -> tune.Tuner:
     searcher, space = None, None
     if job.study.search:
@@ -158,7 +167,7 @@ def _tuner(job: Job, watch: Watch) -> tune.Tuner:
         space = {**asked_of(job, []), "trials": tune.grid_search([_json([trial]) for trial in job.left])}
     home = job.folder.absolute() / "trials" / "ray"
     return tune.Tuner(
-        tune.with_resources(train, {"cpu": job.study.cpus}),
+        tune.with_resources(train, {"cpu": job.study.cpus, "gpu": int(any(map(_needs_gpu, job.left)))}),
         param_space=space,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
@@ -170,6 +179,10 @@ def _tuner(job: Job, watch: Watch) -> tune.Tuner:
             name=time.strftime("%Y%m%d-%H%M%S"), storage_path=str(home), verbose=0, callbacks=[watch], stop=watch
         ),
     )
+
+
+def _needs_gpu(trial: Trial) -> bool:
+    return trial.settings.get("device") == "gpu"
 
 
 def asked_of(job: Job, trials: list[Trial]) -> dict[str, Any]:
