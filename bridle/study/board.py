@@ -27,7 +27,9 @@ class Board:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(file=self._stream), auto_refresh=False)
+            self._live = Live(
+                console=Console(file=self._stream, force_terminal=True), auto_refresh=False, transient=True
+            )
 
     def __enter__(self) -> Self:
         if self._live is not None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import importlib.util
+import io
 import json
 import os
 import signal
@@ -17,7 +18,8 @@ import pytest
 from bridle.cli import main
 from bridle.run import log
 from bridle.study import job, plan, process
-from bridle.study.board import duration
+from bridle.study.board import Board, duration
+from bridle.study.manifest import Manifest
 from bridle.study.process import Place
 
 FAKE = Path(__file__).with_name("fake_train.py")
@@ -267,6 +269,25 @@ def test_a_trial_gets_as_many_threads_as_it_has_cores(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     found = process.environment(2)
     assert (found["NPROC"], found["OPENBLAS_NUM_THREADS"], found["OMP_NUM_THREADS"]) == ("2", "2", "7")
+
+
+def test_a_terminal_shows_the_running_trials_and_how_far_they_are(study, monkeypatch):
+    monkeypatch.setattr("bridle.study.board.PICTURE", 0.0)
+    file, folder = study(seeds=[0, 1])
+    told = plan.read(file)
+    trials = plan.trials(told)
+    for trial in trials:
+        (folder / trial.name).mkdir(parents=True)
+    manifest = Manifest(folder, told, trials)
+    work = job.Job(folder, told, manifest, trials, {trial.name: 1_000 for trial in trials}, workers=1)
+    stream = io.StringIO()
+    with Board(work, stream, live=True) as board:
+        manifest.set(trials[0].name, "running")
+        (folder / trials[0].name / "metrics.csv").write_text("step,eval/return\n400,1.0\n")
+        board.say("started   [it]")
+        board.show([trials[0].name])
+    out = stream.getvalue()
+    assert "started   [it]" in out and "400 of 1,000" in out and "0 of 2 done, 1 running, about" in out
 
 
 def test_durations_are_told_in_words():
