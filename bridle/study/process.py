@@ -21,7 +21,6 @@ ASIDE = "trials"
 """Folder inside a study's: settings, log and lock of each trial."""
 STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
 """Exit codes of a run that was told to stop."""
-ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 
 class Place:
@@ -136,9 +135,8 @@ class Place:
 def environment(cpus: int) -> dict[str, str]:
     """This process's environment, with as many threads as the trial has cores; what the user has set stays."""
     count = str(cpus)
+    # NPROC is what XLA takes the size of its pool from.
     ours = {name: count for name in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    if cpus == 1:
-        ours["XLA_FLAGS"] = ONE_THREAD
     ours["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # or the first of several trials takes most of a GPU
     return {**ours, "PYTHONUNBUFFERED": "1", **os.environ}
 

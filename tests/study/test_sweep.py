@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -286,7 +287,7 @@ def test_a_terminal_shows_the_running_trials_and_how_far_they_are(study, monkeyp
         (folder / trials[0].name / "metrics.csv").write_text("step,eval/return\n400,1.0\n")
         board.say("started   [it]")
         board.show([trials[0].name])
-    out = stream.getvalue()
+    out = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", stream.getvalue())
     assert "started   [it]" in out and "400 of 1,000" in out and "0 of 2 done, 1 running, about" in out
 
 
