@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -12,6 +13,10 @@ from bridle.study.process import STOPPED, Place
 
 ROOM = 50e6
 """Bytes that must be free to begin a trial."""
+
+
+FULL = re.compile(r"Errno (28|122)\b|No space left|Disk quota")
+"""What a process says when the disk is full; by the time we look, what it could not finish may be gone again."""
 
 
 class Job:
@@ -60,6 +65,7 @@ class Job:
             self.manifest.set(name, "waiting", pid=None)
             return f"stopped   {name}" + (f" at step {step:,}" if (step := place.saved()) else "")
         error = error or place.error(code)
+        self.disk_is_full = self.disk_is_full or FULL.search(error) is not None
         if not self.has_room():
             self.manifest.set(name, "waiting", pid=None, error=error)
             return f"stopped   {name}: {error}"

@@ -29,6 +29,9 @@ def main(run: Path, how: str) -> int:
     if how == "crash":
         print("bridle: update 'policy' diverged\nbridle: the traceback lies in log.txt")
         return 1
+    if how == "full":
+        print("bridle: [Errno 28] the disk of here is full (60 MB free): step 0 could not be saved")
+        return 1
     with open_run(run).lock():
         if how == "slow":
             stopped = []

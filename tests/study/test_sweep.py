@@ -177,15 +177,17 @@ def test_half_a_run_folder_is_set_aside_and_not_deleted(study, fake, capsys):
     assert "set aside" in capsys.readouterr().out
 
 
-def test_a_full_disk_stops_the_study_and_nothing_is_marked_as_failed(study, fake, capsys, monkeypatch):
+@pytest.mark.parametrize("seen", ["by a trial", "by us"])
+def test_a_full_disk_stops_the_study_and_nothing_is_marked_as_failed(study, fake, capsys, monkeypatch, seen):
     file, folder = study()
-    fake["seed-0"] = "crash"
-    begin = job.Job.begin
-    monkeypatch.setattr(job.Job, "begin", lambda *a: (begin(*a), monkeypatch.setattr(job, "ROOM", float("inf")))[0])
+    fake["seed-0"] = "full" if seen == "by a trial" else "crash"
+    if seen == "by us":
+        begin = job.Job.begin
+        monkeypatch.setattr(job.Job, "begin", lambda *a: (begin(*a), monkeypatch.setattr(job, "ROOM", float("inf")))[0])
     assert main(["sweep", str(file), "--workers", "1"]) == 1
     out = capsys.readouterr().out
     assert f"the disk of {folder} is full" in out and "go on with" in out
-    assert set(states(folder).values()) == {"waiting"}
+    assert set(states(folder).values()) == {"waiting"} and len(calls(folder)) == 1
 
 
 def test_a_folder_of_another_study_or_of_other_settings_is_refused(study, fake, capsys):
