@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import bridle
 from bridle import envs
 from bridle.algorithms import lines as algorithm_lines
-from bridle.cli import reading
+from bridle.cli import reading, sweep
 from bridle.cli.reading import count
 from bridle.cli.settings import asked_for
 from bridle.core.names import nearest
@@ -284,6 +284,7 @@ COMMANDS: dict[str, Command] = {
         reading.compare_flags,
         reading.compare,
     ),
+    "sweep": Command(sweep.USAGE, sweep.ABOUT, sweep.EXAMPLES, sweep.flags, sweep.run),
     "list": Command(
         "bridle list [algorithms|envs|presets]",
         "What there is, a line for each.",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridle import algorithms, envs
-from bridle.core.names import nearest
+from bridle.core.names import field_names, nearest
 from bridle.run import records
 from bridle.run.folder import open_run
 
 if TYPE_CHECKING:
     from bridle.api.asked import Asked
 
-ROOT = Path(__file__).parents[2]
 OPTIONS = "bridle.run.options:Options"
 
 
@@ -65,17 +63,6 @@ def known_flags(name: str) -> list[str]:
         "preset",
         "config",
     ]
-
-
-def field_names(path: str) -> list[str]:
-    """The fields of the dataclass at `module:Class` and of what it extends, read from the source: an import takes seconds."""
-    module, _, kind = path.partition(":")
-    tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
-    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind]
-    near = module.rpartition(".")[0]
-    names = [name for base in found.bases for name in field_names(f"{near}.{ast.unparse(base).replace('.', ':')}")]
-    told = [node.target for node in found.body if isinstance(node, ast.AnnAssign)]
-    return list(dict.fromkeys([*names, *(target.id for target in told if isinstance(target, ast.Name))]))
 
 
 def check_flags(words: list[str], known: list[str]) -> None:

@@ -1,10 +1,13 @@
-"""Names: the nearest of those that are known, and those of one thing for each constraint."""
+"""Names: the nearest of those that are known, those of one thing for each constraint, the fields of a dataclass."""
 
 from __future__ import annotations
 
+import ast
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 FEW = 20
 """So many names may stand in an error."""
 
@@ -31,3 +34,14 @@ def check_word(name: str, value: str, allowed: Iterable[str]) -> None:
     """An error that says what is allowed, if `value` is none of it."""
     if value not in (allowed := list(allowed)):
         raise ValueError(f"{name} = {value!r}; allowed: {', '.join(allowed)}")
+
+
+def field_names(path: str) -> list[str]:
+    """The fields of the dataclass at `module:Class` and of what it extends, read from the source: an import takes seconds."""
+    module, _, kind = path.partition(":")
+    tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
+    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind]
+    near = module.rpartition(".")[0]
+    names = [name for base in found.bases for name in field_names(f"{near}.{ast.unparse(base).replace('.', ':')}")]
+    told = [node.target for node in found.body if isinstance(node, ast.AnnAssign)]
+    return list(dict.fromkeys([*names, *(target.id for target in told if isinstance(target, ast.Name))]))
