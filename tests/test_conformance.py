@@ -233,9 +233,10 @@ def test_a_config_is_frozen_and_each_field_says_what_it_is(name):
     kind = type(small_config(name))
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(kind(), dataclasses.fields(kind)[0].name, None)
-    body = ast.parse(inspect.getsource(kind)).body[0].body
+    bodies = [ast.parse(inspect.getsource(one)).body[0].body for one in kind.__mro__[:-1]]
     told = {
         field.target.id
+        for body in bodies
         for field, text in pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
     }
