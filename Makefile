@@ -9,7 +9,7 @@ BIN := .venv/bin
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo     train CVPO on SafetyCarCircle, evaluate it, draw curves and a video (about 6 minutes on two cores)"
+	@echo "make demo     train CVPO on SafetyCarCircle, evaluate it, draw curves and a video (about 4 minutes on two cores)"
 	@echo "make test     the whole test suite"
 	@echo "make lint     style and who imports whom"
 	@echo "make bench    speeds, into benchmarks/results/speed.md"

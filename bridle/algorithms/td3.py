@@ -24,7 +24,7 @@ from bridle.parts.constraints.lagrange import Lagrange
 from bridle.parts.constraints.multiplier import Kind, price
 from bridle.parts.constraints.pid import PID
 from bridle.parts.critics import cost_value, fit, last_row, polyak, random_members, reward_value, td_targets
-from bridle.parts.off_policy import assemble, seen
+from bridle.parts.off_policy import assemble, common_ranges, seen
 from bridle.parts.policies import DeterministicActor
 
 
@@ -98,20 +98,8 @@ class Config:
 
     def __post_init__(self):
         check_types(self)
-        ranges = {
-            "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
-            "discount": (0.0 < self.discount < 1.0, "a number in (0, 1)"),
-            "hidden": (len(self.hidden) > 0 and all(h > 0 for h in self.hidden), "one or more integers > 0"),
-            "subset": (self.subset is None or 0 < self.subset <= self.critics, "an integer in [1, critics], or None"),
-            "dropout": (0.0 <= self.dropout < 1.0, "a number in [0, 1)"),
-            "warmup": (self.warmup >= 0, "an integer >= 0"),
-            "target_rate": (0.0 < self.target_rate <= 1.0, "a number in (0, 1]"),
-        }
-        counts = ("critics", "cost_critics", "n_step", "batch", "every", "times", "actor_every", "memory")
-        ranges |= {name: (getattr(self, name) > 0, "an integer > 0") for name in counts}
-        ranges |= {name: (getattr(self, name) > 0, "a number > 0") for name in ("actor_rate", "critic_rate")}
         noises = ("noise", "target_noise", "target_noise_bound")
-        check_ranges(self, ranges | {name: (getattr(self, name) >= 0, "a number >= 0") for name in noises})
+        check_ranges(self, common_ranges(self) | {name: (getattr(self, name) >= 0, "a number >= 0") for name in noises})
 
     @property
     def constrained(self) -> bool:

@@ -28,8 +28,29 @@ def seen(obs: Tree, moments: Moments | tuple):
     return normalise(moments, flat) if moments else flat
 
 
+def common_ranges(config) -> dict[str, tuple[bool, str]]:
+    """What is allowed of the fields that all of these learners have, as `check_ranges` takes it."""
+    ranges = {
+        "aim": (0.0 < config.aim <= 1.0, "a number in (0, 1]"),
+        "discount": (0.0 < config.discount < 1.0, "a number in (0, 1)"),
+        "hidden": (len(config.hidden) > 0 and all(h > 0 for h in config.hidden), "one or more integers > 0"),
+        "subset": (config.subset is None or 0 < config.subset <= config.critics, "an integer in [1, critics], or None"),
+        "dropout": (0.0 <= config.dropout < 1.0, "a number in [0, 1)"),
+        "warmup": (config.warmup >= 0, "an integer >= 0"),
+        "target_rate": (0.0 < config.target_rate <= 1.0, "a number in (0, 1]"),
+    }
+    counts = ("critics", "cost_critics", "n_step", "batch", "every", "times", "actor_every", "memory")
+    ranges |= {name: (getattr(config, name) > 0, "an integer > 0") for name in counts}
+    return ranges | {name: (getattr(config, name) > 0, "a number > 0") for name in ("actor_rate", "critic_rate")}
+
+
 def assemble(config, spec: Spec, limit: CostLimit, multiplier: Any, **parts) -> Algorithm:
     """An algorithm out of `init`, `actor`, `act` and `update`, each still to be told config, spec, limit and multiplier."""
+    least = max(config.batch, config.n_step * spec.num_envs)
+    if config.memory < least:
+        raise ValueError(f"memory = {config.memory}; allowed: an integer >= {least}, what one draw needs")
+    if multiplier is not None and config.signal != "episodes":
+        limit.discounted(0, config.discount, spec.horizon)  # refuses a world without a horizon
     bound = {"config": config, "spec": spec, "limit": limit, "multiplier": multiplier}
     draw = Sequences(config.batch, config.n_step) if config.n_step > 1 else Batch(config.batch)
     begin = config.warmup // config.every * config.every  # so that the first block is at the first multiple after it

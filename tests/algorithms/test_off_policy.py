@@ -81,6 +81,21 @@ def test_ddpg_is_td3_with_one_critic_no_delay_and_no_smoothing():
     assert dataclasses.asdict(ddpg.Config()) == theirs
 
 
+@pytest.mark.parametrize("name", ["sac", "td3", "ddpg"])
+def test_what_could_never_learn_is_refused_at_the_start(name):
+    kind, world = config_class(name), make("toy/Corridor-v0", 8)
+    with pytest.raises(ValueError, match="memory = 200; allowed: an integer >= 256, what one draw needs"):
+        kind(memory=200).build(world.spec, CostLimit((3.0,)))
+    endless = dataclasses.replace(world.spec, horizon=None)
+    for signal in ("recent", "critic"):
+        with pytest.raises(ValueError, match="pass --horizon T"):
+            kind(constraint="pid", signal=signal).build(endless, CostLimit((3.0,)))
+    kind(constraint="pid", signal="episodes").build(endless, CostLimit((3.0,)))
+    for field, value in (("batch", 0), ("aim", 1.2), ("subset", 5), ("actor_rate", 0.0)):
+        with pytest.raises(ValueError, match=f"{field} = {value}; allowed"):
+            kind(**{field: value})
+
+
 def one_update(config, rows=32, seed=0):
     """The state before and after one update on the toy."""
     world = make("toy/Corridor-v0", 8)
