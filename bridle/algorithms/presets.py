@@ -135,6 +135,7 @@ PRESETS: dict[str, Preset] = {
             "acts": "actor",
             "critics": 2,
             "noise": 0.1,
+            "noiseless": 0.0,
             "target_noise": 0.2,
             "target_noise_bound": 0.5,
             "actor_every": 2,
@@ -145,7 +146,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "cvpo-safe-rl-ddpg-lag": Preset(
         "ddpg-pid",
-        CVPO_SAFE_RL | {"acts": "actor", "critics": 1, "noise": 0.1},
+        CVPO_SAFE_RL | {"acts": "actor", "critics": 1, "noise": 0.1, "noiseless": 0.0},
         CVPO_SAFE_RL_OPTIONS,
         "DDPG-Lagrangian (a PID controller on the cost critic) as trained on Circle beside CVPO by Liu et al. 2022",
         CVPO_SAFE_RL_DIFFERS,
@@ -159,7 +160,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fsrl-ddpg-lag": Preset(
         "ddpg-pid",
-        FSRL | {"acts": "actor", "critics": 1, "cost_critics": 1, "noise": 0.1},
+        FSRL | {"acts": "actor", "critics": 1, "cost_critics": 1, "noise": 0.1, "noiseless": 0.0},
         FSRL_OPTIONS,
         "DDPG-Lagrangian as FSRL trains Bullet tasks: a PID controller on the cost of the episodes of each collect",
         FSRL_DIFFERS,

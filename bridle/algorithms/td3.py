@@ -55,6 +55,9 @@ class Config:
     """After every hidden layer."""
     noise: float = 0.1
     """Standard deviation of what is added to an action to explore."""
+    noiseless: float = 0.25
+    """Part of the copies (rounded down) that act without noise, as the policy is used; if there are any, the multiplier listens
+    to them alone."""
     target_noise: float = 0.2
     """Standard deviation of what is added to the next action of a target."""
     target_noise_bound: float = 0.5
@@ -99,7 +102,8 @@ class Config:
     def __post_init__(self):
         check_types(self)
         noises = ("noise", "target_noise", "target_noise_bound")
-        check_ranges(self, common_ranges(self) | {name: (getattr(self, name) >= 0, "a number >= 0") for name in noises})
+        ranges = common_ranges(self) | {name: (getattr(self, name) >= 0, "a number >= 0") for name in noises}
+        check_ranges(self, ranges | {"noiseless": (0.0 <= self.noiseless < 1.0, "a number in [0, 1)")})
 
     @property
     def constrained(self) -> bool:
@@ -112,7 +116,8 @@ class Config:
             raise ValueError(f"td3 takes continuous actions, and {spec.name} has {spec.action}")
         multiplier = {"none": None, "lagrange": self.lagrange, "pid": self.pid}[self.constraint]
         actor = lambda state: (state.target_actor if self.acts == "target" else state.actor, state.moments)
-        return assemble(self, spec, limit, multiplier, init=init, actor=actor, act=act, update=update)
+        quiet = int(self.noiseless * spec.num_envs)
+        return assemble(self, spec, limit, multiplier, quiet or None, init=init, actor=actor, act=act, update=update)
 
 
 class State(NamedTuple):
@@ -154,10 +159,13 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit, multiplier) -> St
 
 
 def act(actor, carry, obs, key, explore: bool, *, config: Config):
-    """The actor's action, with Gaussian noise to explore."""
+    """The actor's action; to explore with Gaussian noise, but for the first copies."""
     network, moments = actor
     flat = seen(obs, moments)
-    return carry, network.noisy(flat, key, config.noise) if explore else network(flat), {}
+    if not explore:
+        return carry, network(flat), {}
+    noisy = jnp.arange(len(flat)) >= int(config.noiseless * len(flat))
+    return carry, network.noisy(flat, key, config.noise * noisy[:, None]), {}
 
 
 def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit, multiplier):

@@ -44,8 +44,11 @@ def common_ranges(config) -> dict[str, tuple[bool, str]]:
     return ranges | {name: (getattr(config, name) > 0, "a number > 0") for name in ("actor_rate", "critic_rate")}
 
 
-def assemble(config, spec: Spec, limit: CostLimit, multiplier: Any, **parts) -> Algorithm:
-    """An algorithm out of `init`, `actor`, `act` and `update`, each still to be told config, spec, limit and multiplier."""
+def assemble(config, spec: Spec, limit: CostLimit, multiplier: Any, heard: int | None = None, **parts) -> Algorithm:
+    """An algorithm out of `init`, `actor`, `act` and `update`, each still to be told config, spec, limit and multiplier.
+
+    `heard`: the signal `recent` listens to the first so many copies, by default to all.
+    """
     least = max(config.batch, config.n_step * spec.num_envs)
     if config.memory < least:
         raise ValueError(f"memory = {config.memory}; allowed: an integer >= {least}, what one draw needs")
@@ -59,7 +62,7 @@ def assemble(config, spec: Spec, limit: CostLimit, multiplier: Any, **parts) -> 
     if multiplier is not None and config.signal != "critic":
         horizon = max(1, min(spec.horizon or rows, config.memory // spec.num_envs))
         draw = Finished(EPISODES) if config.signal == "episodes" else Latest(horizon)
-        listen = partial(update_multiplier, config=config, spec=spec, limit=limit, multiplier=multiplier)
+        listen = partial(update_multiplier, config=config, spec=spec, limit=limit, multiplier=multiplier, heard=heard)
         updates.append(Update("constraint", draw, listen, config.every))
     if config.normalise_obs:
         updates.append(Update("moments", Latest(rows), update_moments, config.every))
@@ -97,13 +100,13 @@ def update_moments(state, data: Drawn, key):
     return state._replace(moments=moments), {"count": moments.count}, {}
 
 
-def update_multiplier(state, data: Drawn, key, *, config, spec: Spec, limit: CostLimit, multiplier: Any):
+def update_multiplier(state, data: Drawn, key, *, config, spec: Spec, limit: CostLimit, multiplier: Any, heard):
     """One step of the multiplier on what episodes cost: the mean of those that finished, or that of the last horizon."""
     rows = data.rows
     if config.signal == "episodes":
         cost = (rows.valid @ rows.cost) / jnp.maximum(rows.valid.sum(), 1.0)
     else:
-        cost = episode_cost(rows, spec.horizon)
+        cost = episode_cost(jax.tree.map(lambda leaf: leaf[:, :heard], rows), spec.horizon)
     found = multiplier.update(state.multiplier, cost, config.aim * limit.at(data.step))
     metrics = by_constraint("multiplier", multiplier.weight(found)) | by_constraint("episode_cost", cost)
     return state._replace(multiplier=found), metrics, {}

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -129,8 +130,8 @@ def default_path(root: Path | str, env: str, algo: str, seed: int) -> Path:
 
 
 def versions() -> dict[str, str | None]:
-    """What this process runs on; imports nothing."""
-    out: dict[str, str | None] = {"bridle": bridle.__version__, "python": platform.python_version()}
+    """What this process runs, and on what; imports nothing."""
+    out: dict[str, str | None] = {"bridle": bridle.__version__, "commit": commit(), "python": platform.python_version()}
     for name in LIBRARIES:
         try:
             out[name] = metadata.version(name)
@@ -142,6 +143,18 @@ def versions() -> dict[str, str | None]:
         device = sys.modules["jax"].devices()[0]
         out["device"] = f"{device.platform}: {device.device_kind}"
     return out
+
+
+def commit() -> str | None:
+    """The commit of bridle's own checkout, with `-dirty` where files differ from it; None for an installed package."""
+    root = Path(bridle.__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    ask = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # no git here, or none that reads this checkout
+        return None
 
 
 def spec_to_json(spec: Spec) -> dict:

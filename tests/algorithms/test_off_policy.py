@@ -129,6 +129,30 @@ def test_the_actor_learns_as_seldom_as_it_is_told():
     assert not np.array_equal(before.actor.net.weights[0], after.actor.net.weights[0])
 
 
+def test_some_copies_act_without_noise_and_the_multiplier_hears_them_alone():
+    config = td3.Config(**{**SMALL, "hidden": (8,)}, constraint="lagrange", noiseless=0.5)
+    world = make("toy/Corridor-v0", 8)
+    algorithm = config.build(world.spec, CostLimit((3.0,)))
+    state = algorithm.init(jax.random.key(0))
+    obs = world.reset(np.zeros(8, np.int64))
+    actions = np.asarray(algorithm.act(algorithm.actor(state), (), obs, jax.random.key(1), True)[1])
+    assert np.ptp(actions[:4]) == 0 and len(np.unique(actions[4:])) == 4
+    heard, rows = [], Collector(world, algorithm, 0).gather(algorithm.actor(state), 0, 20)
+    for dear in (slice(0, 4), slice(4, 8)):
+        cost = np.zeros((20, 8, 1), np.float32)
+        cost[:, dear] = 1.0
+        ring = Ring(world.spec, algorithm.memory, {}, algorithm.columns)
+        for row, priced in zip(rows, cost, strict=True):
+            ring.add(row._replace(cost=priced), 1)
+        update = algorithm.updates[1]
+        data = jax.tree.map(lambda x: x[0], ring.draw(update.draw, 1, 1, 0, np.random.default_rng(0)))
+        heard.append(float(update.step(state, data, jax.random.key(0))[1]["episode_cost"]))
+    assert heard[0] > 0.0 == heard[1]
+    every = dataclasses.replace(config, noiseless=0.0)
+    actions = every.build(world.spec, CostLimit((3.0,))).act(algorithm.actor(state), (), obs, jax.random.key(1), True)[1]
+    assert len(np.unique(actions)) == 8
+
+
 def test_observations_are_normalised_by_what_was_lived():
     config = sac.Config(**{**SMALL, "hidden": (16,)}, normalise_obs=True)
     *_, progress = learn("toy/Corridor-v0", (3.0,), 3_200, config)

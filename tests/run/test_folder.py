@@ -153,6 +153,7 @@ def test_a_created_run_opens_again(tmp_path):
     assert from_json(Config, run.config["settings"]) == Config()
     told = json.loads((path / "versions.json").read_text())
     assert told["numpy"] == np.__version__
+    assert told["commit"] is None or re.fullmatch(r"[0-9a-f]{7,40}(-dirty)?", told["commit"])
     assert told.keys() >= {"python", "jax", "jaxlib", "mujoco", "gymnasium", "equinox", "optax", "platform"}
 
 
