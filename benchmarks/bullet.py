@@ -1,7 +1,7 @@
 """The published table of Circle and Run: what a study of them came to, beside the figures of FSRL.
 
-    bridle sweep examples/bullet.toml
-    python benchmarks/bullet.py runs/bullet > benchmarks/results/bullet.md
+bridle sweep examples/bullet.toml
+python benchmarks/bullet.py runs/bullet > benchmarks/results/bullet.md
 """
 
 from __future__ import annotations

@@ -135,6 +135,7 @@ PRESETS: dict[str, Preset] = {
             "acts": "actor",
             "critics": 2,
             "noise": 0.1,
+            "correlation": 0.0,
             "noiseless": 0.0,
             "target_noise": 0.2,
             "target_noise_bound": 0.5,
@@ -146,7 +147,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "cvpo-safe-rl-ddpg-lag": Preset(
         "ddpg-pid",
-        CVPO_SAFE_RL | {"acts": "actor", "critics": 1, "noise": 0.1, "noiseless": 0.0},
+        CVPO_SAFE_RL | {"acts": "actor", "critics": 1, "noise": 0.1, "correlation": 0.0, "noiseless": 0.0},
         CVPO_SAFE_RL_OPTIONS,
         "DDPG-Lagrangian (a PID controller on the cost critic) as trained on Circle beside CVPO by Liu et al. 2022",
         CVPO_SAFE_RL_DIFFERS,
@@ -160,7 +161,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fsrl-ddpg-lag": Preset(
         "ddpg-pid",
-        FSRL | {"acts": "actor", "critics": 1, "cost_critics": 1, "noise": 0.1, "noiseless": 0.0},
+        FSRL | {"acts": "actor", "critics": 1, "cost_critics": 1, "noise": 0.1, "correlation": 0.0, "noiseless": 0.0},
         FSRL_OPTIONS,
         "DDPG-Lagrangian as FSRL trains Bullet tasks: a PID controller on the cost of the episodes of each collect",
         FSRL_DIFFERS,
@@ -170,7 +171,14 @@ PRESETS: dict[str, Preset] = {
         {
             "constraint": "lagrange",
             "signal": "episodes",
-            "lagrange": {"rule": "projected", "rate": 0.0035, "initial": 0.001, "relative": False, "cap": 1e5},
+            "lagrange": {
+                "rule": "projected",
+                "rate": 0.0035,
+                "decay": 0.0,
+                "initial": 0.001,
+                "relative": False,
+                "cap": 1e5,
+            },
             "aim": 1.0,
             "rescale": True,
             "discount": 0.99,

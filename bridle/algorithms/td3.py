@@ -53,8 +53,11 @@ class Config:
     """Widths of the hidden layers of actor and critics."""
     activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
     """After every hidden layer."""
-    noise: float = 0.1
+    noise: float = 0.5
     """Standard deviation of what is added to an action to explore."""
+    correlation: float = 0.9
+    """How much of it comes from the step before: 0, white noise (TD3); towards 1, noise that pushes one way for about
+    1 / (1 - correlation) steps, as that of Ornstein and Uhlenbeck in Lillicrap et al. 2016."""
     noiseless: float = 0.25
     """Part of the copies (rounded down) that act without noise, as the policy is used; if there are any, the multiplier listens
     to them alone."""
@@ -94,7 +97,7 @@ class Config:
     """Scale observations by their running mean and deviation."""
     target_rate: float = 0.01
     """polyak: how fast targets follow, each time that the actor learns."""
-    actor_rate: float = 5e-4
+    actor_rate: float = 1e-4
     """Adam step size of the actor."""
     critic_rate: float = 1e-3
     """Adam step size of the critics."""
@@ -103,7 +106,8 @@ class Config:
         check_types(self)
         noises = ("noise", "target_noise", "target_noise_bound")
         ranges = common_ranges(self) | {name: (getattr(self, name) >= 0, "a number >= 0") for name in noises}
-        check_ranges(self, ranges | {"noiseless": (0.0 <= self.noiseless < 1.0, "a number in [0, 1)")})
+        parts = ("correlation", "noiseless")
+        check_ranges(self, ranges | {name: (0.0 <= getattr(self, name) < 1.0, "a number in [0, 1)") for name in parts})
 
     @property
     def constrained(self) -> bool:
@@ -116,8 +120,10 @@ class Config:
             raise ValueError(f"td3 takes continuous actions, and {spec.name} has {spec.action}")
         multiplier = {"none": None, "lagrange": self.lagrange, "pid": self.pid}[self.constraint]
         actor = lambda state: (state.target_actor if self.acts == "target" else state.actor, state.moments)
-        quiet = int(self.noiseless * spec.num_envs)
-        return assemble(self, spec, limit, multiplier, quiet or None, init=init, actor=actor, act=act, update=update)
+        begin = lambda num_envs: jnp.zeros((num_envs, spec.action.size))
+        quiet = int(self.noiseless * spec.num_envs) or None
+        learner = assemble(self, spec, limit, multiplier, quiet, init=init, actor=actor, act=act, update=update)
+        return learner._replace(begin=begin)
 
 
 class State(NamedTuple):
@@ -159,13 +165,16 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit, multiplier) -> St
 
 
 def act(actor, carry, obs, key, explore: bool, *, config: Config):
-    """The actor's action; to explore with Gaussian noise, but for the first copies."""
+    """The actor's action; to explore with Gaussian noise, but for the first copies. `carry` is the noise [N A] of the step
+    before, of variance 1."""
     network, moments = actor
-    flat = seen(obs, moments)
+    action = network(seen(obs, moments))
     if not explore:
-        return carry, network(flat), {}
-    noisy = jnp.arange(len(flat)) >= int(config.noiseless * len(flat))
-    return carry, network.noisy(flat, key, config.noise * noisy[:, None]), {}
+        return carry, action, {}
+    kept = config.correlation
+    carry = kept * carry + (1.0 - kept**2) ** 0.5 * jax.random.normal(key, action.shape)
+    noisy = jnp.arange(len(action)) >= int(config.noiseless * len(action))
+    return carry, jnp.clip(action + config.noise * noisy[:, None] * carry, -1.0, 1.0), {}
 
 
 def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit, multiplier):

@@ -68,9 +68,9 @@ class DeterministicActor(eqx.Module):
         return jnp.tanh(self.net(obs))
 
     def noisy(
-        self, obs: Float[Array, "*batch O"], key, std: float | Float[Array, "*batch 1"], bound: float | None = None
+        self, obs: Float[Array, "*batch O"], key, std: float, bound: float | None = None
     ) -> Float[Array, "*batch A"]:
-        """The action with Gaussian noise (`std` for all, or one a state), itself cut to +-`bound`, inside [-1, 1]."""
+        """The action with Gaussian noise, itself cut to +-`bound`, inside [-1, 1]."""
         action = self(obs)
         noise = std * jax.random.normal(key, action.shape)
         return jnp.clip(action + (noise if bound is None else jnp.clip(noise, -bound, bound)), -1.0, 1.0)

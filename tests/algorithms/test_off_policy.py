@@ -135,7 +135,8 @@ def test_some_copies_act_without_noise_and_the_multiplier_hears_them_alone():
     algorithm = config.build(world.spec, CostLimit((3.0,)))
     state = algorithm.init(jax.random.key(0))
     obs = world.reset(np.zeros(8, np.int64))
-    actions = np.asarray(algorithm.act(algorithm.actor(state), (), obs, jax.random.key(1), True)[1])
+    calm = algorithm.begin(8)
+    actions = np.asarray(algorithm.act(algorithm.actor(state), calm, obs, jax.random.key(1), True)[1])
     assert np.ptp(actions[:4]) == 0 and len(np.unique(actions[4:])) == 4
     heard, rows = [], Collector(world, algorithm, 0).gather(algorithm.actor(state), 0, 20)
     for dear in (slice(0, 4), slice(4, 8)):
@@ -149,8 +150,32 @@ def test_some_copies_act_without_noise_and_the_multiplier_hears_them_alone():
         heard.append(float(update.step(state, data, jax.random.key(0))[1]["episode_cost"]))
     assert heard[0] > 0.0 == heard[1]
     every = dataclasses.replace(config, noiseless=0.0)
-    actions = every.build(world.spec, CostLimit((3.0,))).act(algorithm.actor(state), (), obs, jax.random.key(1), True)[1]
+    actions = every.build(world.spec, CostLimit((3.0,))).act(
+        algorithm.actor(state), calm, obs, jax.random.key(1), True
+    )[1]
     assert len(np.unique(actions)) == 8
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_noise_has_its_deviation_and_keeps_its_part_from_step_to_step(correlation):
+    config = td3.Config(hidden=(8,), noise=0.1, noiseless=0.0, correlation=correlation)
+    world = make("toy/Corridor-v0", 64)
+    algorithm = config.build(world.spec, CostLimit((3.0,)))
+    actor, obs = algorithm.actor(algorithm.init(jax.random.key(0))), world.reset(np.zeros(64, np.int64))
+
+    def one(carry, key):
+        carry, action, _ = algorithm.act(actor, carry, obs, key, True)
+        return carry, action
+
+    _, actions = jax.jit(lambda keys: jax.lax.scan(one, algorithm.begin(64), keys))(
+        jax.random.split(jax.random.key(1), 400)
+    )
+    noise = (
+        np.asarray(actions)[50:, :, 0]
+        - np.asarray(algorithm.act(actor, algorithm.begin(64), obs, None, False)[1])[:, 0]
+    )
+    assert noise.std() == pytest.approx(0.1, rel=0.05)
+    assert np.corrcoef(noise[:-1].ravel(), noise[1:].ravel())[0, 1] == pytest.approx(correlation, abs=0.03)
 
 
 def test_observations_are_normalised_by_what_was_lived():

@@ -28,13 +28,13 @@ class Multiplier(Protocol):
         ...
 
 
-def excess_of(cost: Float[Array, " C"], limit: Float[Array, " C"], relative: bool) -> Float[Array, " C"]:
-    """cost - limit; or, `relative`, that as a part of the limit (of 1, where the limit is less), so that rates fit every limit.
+def excess_of(cost: Float[Array, " C"], limit: Float[Array, " C"], bound: float | None) -> Float[Array, " C"]:
+    """cost - limit; or, with a `bound`, that as a part of the limit (of 1, where the limit is less), so that rates fit every limit.
 
-    A relative excess counts as 1 at most, as much as it can go below 0: else a few dear episodes at the start raise a price
-    that hundreds of cheap ones cannot bring down.
+    Such a part counts as `bound` at most, else a few dear episodes at the start raise a price that hundreds of cheap ones,
+    which count as -1 each, cannot bring down.
     """
-    return ((cost - limit) / limit.clip(1.0)).clip(-1.0, 1.0) if relative else cost - limit
+    return cost - limit if bound is None else ((cost - limit) / limit.clip(1.0)).clip(-1.0, bound)
 
 
 def price(

@@ -50,13 +50,16 @@ class PID:
     cap: float = 100.0
     """The greatest multiplier; the integral term alone never exceeds it either."""
     relative: bool = True
-    """Count the excess as a part of the limit, 1 at most, so that the same gains fit every limit."""
+    """Count the excess as a part of the limit, so that the same gains fit every limit."""
+    bound: float = 1.0
+    """Such a part counts as so much at most (see `Lagrange`)."""
 
     def __post_init__(self):
         check_types(self)
         ranges = {name: (getattr(self, name) >= 0, "a number >= 0") for name in ("kp", "ki", "kd")}
         ranges |= {name: (0 <= getattr(self, name) < 1, "a number in [0, 1)") for name in ("smoothing", "slowness")}
-        check_ranges(self, ranges | {"cap": (self.cap > 0, "a number > 0")})
+        ranges |= {name: (getattr(self, name) > 0, "a number > 0") for name in ("cap", "bound")}
+        check_ranges(self, ranges)
 
     def init(self, constraints: int) -> Control:
         """No excess seen, no price."""
@@ -65,7 +68,7 @@ class PID:
 
     def update(self, state: Control, cost: Float[Array, " C"], limit: Float[Array, " C"]) -> Control:
         """weight = kp P + ki I + kd D, cut to [0, cap]."""
-        excess = excess_of(cost, limit, self.relative)
+        excess = excess_of(cost, limit, self.bound if self.relative else None)
         first = ~state.begun
         blend = lambda old, keep: jnp.where(first, excess, keep * old + (1.0 - keep) * excess)
         smooth, slow = blend(state.smooth, self.smoothing), blend(state.slow, self.slowness)

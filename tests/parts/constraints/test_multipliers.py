@@ -1,5 +1,7 @@
 """Multipliers by dual ascent and by PID control, against step-by-step oracles."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,13 +28,44 @@ def run(rule, costs=COSTS, limit=LIMIT):
 
 @pytest.mark.parametrize("relative", [True, False])
 def test_projected_ascent_adds_the_excess_and_stays_between_0_and_the_cap(relative):
-    found = run(Lagrange(rate=0.05, initial=0.2, cap=4.0, relative=relative))
+    found = run(Lagrange(rate=0.05, decay=0.0, initial=0.2, cap=4.0, relative=relative))
     value, expected = np.full(2, 0.2), []
     for cost in COSTS:
         excess = np.clip((cost - LIMIT) / np.maximum(LIMIT, 1.0), -1, 1) if relative else cost - LIMIT
         value = np.clip(value + 0.05 * excess, 0.0, 4.0)
         expected.append(value)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_ascent_of_the_share_is_that_of_the_share_and_comes_down_from_the_cap_as_fast_as_it_rose():
+    found = run(Lagrange(rule="share", rate=0.02, decay=0.0, initial=1.0, cap=4.0, bound=3.0))
+    share, expected = np.full(2, 0.5), []
+    for cost in COSTS:
+        excess = np.clip((cost - LIMIT) / np.maximum(LIMIT, 1.0), -1, 3)
+        share = np.clip(share + 0.02 * excess, 0.0, 0.8)
+        expected.append(share / (1 - share))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+    assert np.max(found) == pytest.approx(4.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("rule", ["projected", "share", "log"])
+def test_the_step_size_falls_as_it_is_told(rule):
+    settings, costs = {"rule": rule, "rate": 0.02, "initial": 1.0, "bound": 0.5}, np.full((40, 1), 60.0, np.float32)
+    scale = {"projected": lambda x: x, "share": lambda x: x / (1 + x), "log": np.log}[rule]
+    even, falling = (
+        np.diff(scale(np.concatenate([[1.0], run(Lagrange(**settings, decay=decay), costs, LIMIT[:1])[:, 0]])))
+        for decay in (0.0, 0.1)
+    )
+    np.testing.assert_allclose(falling, even / (1 + 0.1 * np.arange(40)), rtol=1e-2)
+
+
+def test_the_bound_of_a_relative_excess_says_how_much_dear_episodes_count():
+    swings = np.array([[60.0], *[[0.0]] * 5], np.float32)
+    for rule in (Lagrange(rate=0.1, decay=0.0, initial=2.0), PID(kp=0.0, kd=0.0, ki=0.1)):
+        low, high = (run(dataclasses.replace(rule, bound=bound), swings, LIMIT[:1])[:, 0] for bound in (1.0, 5.0))
+        assert low[0] - getattr(rule, "initial", 0.0) == pytest.approx(0.1, rel=1e-4)
+        assert high[0] - getattr(rule, "initial", 0.0) == pytest.approx(0.5, rel=1e-4)
+        assert high[-1] == pytest.approx(getattr(rule, "initial", 0.0), abs=1e-5), "their mean is the limit"
 
 
 def test_ascent_in_the_logarithm_is_positive_and_goes_the_same_way_whatever_the_scale():
