@@ -187,7 +187,8 @@ def test_presets_fit_their_algorithm_and_the_options(name):
         ("train cvpo --memory 200", "memory = 200; allowed: an integer >= 256, what one draw needs"),
         ("train cvpo --preset fsrl-bulet", "no preset 'fsrl-bulet'; did you mean 'fsrl-bullet'?"),
         ("train cvpo --discuont 0.9", "no option --discuont; did you mean '--discount'?"),
-        ("train cvpo --steps many", "Error parsing --steps: invalid literal for int() with base 10: 'many'"),
+        ("train cvpo --steps many", "Error parsing --steps: many; allowed: an integer, such as 300_000 or 3e5"),
+        ("train cvpo --steps 1.5", "Error parsing --steps: 1.5; allowed: an integer, such as 300_000 or 3e5"),
         ("train cvpo --steps 0", "steps = 0; allowed: an integer > 0"),
         ("train cvpo --steps", "Missing value for argument '--steps'"),
         ("train cvpo --cost-limit -1", "cost_limit = (-1.0,); allowed: one or more numbers >= 0"),
@@ -270,16 +271,21 @@ def test_values_of_every_kind_are_read(tmp_path):
         "b=2",
         "--hidden",
         "7",
+        "1e1",
+        "--eval-every",
+        "2.5e3",
         "--alpha-caps",
         "1",
         "2_0",
         "--horizon",
-        "5",
+        "5e0",
     ]
     found = words_of.asked_for(["cvpo", *words, "--max-grad-norm=0.5", "--from", str(other), "--cost-limit", "1", "2"])
     assert (found.options.steps, found.options.env_args, found.options.horizon) == (1000, ("a=1", "b=2"), 5)
     assert (found.options.cost_limit, found.options.from_run) == ((1.0, 2.0), str(other))
-    assert (found.config.hidden, found.config.alpha_caps, found.config.max_grad_norm) == ((7,), (1.0, 20.0), 0.5)
+    assert (found.config.hidden, found.config.alpha_caps, found.config.max_grad_norm) == ((7, 10), (1.0, 20.0), 0.5)
+    assert found.options.eval_every == 2_500 and type(found.options.eval_every) is int
+    assert cli.parser_of("resume").read(["run", "--steps", "3e6"]).steps == 3_000_000
 
 
 def test_train_resume_and_evaluate_an_env_of_ones_own_by_path(tmp_path, capsys, monkeypatch):

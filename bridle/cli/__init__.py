@@ -17,6 +17,7 @@ from bridle.algorithms import lines as algorithm_lines
 from bridle.cli import reading, sweep
 from bridle.cli.reading import count
 from bridle.cli.settings import asked_for
+from bridle.core.config import integer
 from bridle.core.names import nearest
 
 GRACE = 9.0
@@ -242,7 +243,9 @@ def _eval_flags(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--best", action="store_true", help="the best policy of all evaluations: feasible, then reward")
     which.add_argument("--last", action="store_false", dest="best", help="the last policy (this is the default)")
-    parser.add_argument("--seed", metavar="S", type=int, help="of the episodes; by default it follows from the run's")
+    parser.add_argument(
+        "--seed", metavar="S", type=integer, help="of the episodes; by default it follows from the run's"
+    )
     _env_flag(parser)
 
 
