@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bridle.core.machine import cores
+
 
 def choose(device: str) -> str:
     """Make `device` (cpu | gpu | tpu) the one where JAX computes from now on in this process; the device in words."""
@@ -35,4 +37,4 @@ def remember() -> None:
 
 def in_words(device) -> str:
     """Such as `cpu, 2 cores`."""
-    return f"cpu, {os.cpu_count()} cores" if device.platform == "cpu" else f"{device.platform}: {device.device_kind}"
+    return f"cpu, {cores()} cores" if device.platform == "cpu" else f"{device.platform}: {device.device_kind}"
