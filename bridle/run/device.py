@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from bridle.core.machine import cores
+from bridle.run import compiled
 
 
 def choose(device: str) -> str:
@@ -30,6 +31,7 @@ def remember() -> None:
 
     if jax.config.jax_compilation_cache_dir is None:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        compiled.mend(home / "bridle" / "jax")
         jax.config.update("jax_compilation_cache_dir", str(home / "bridle" / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
