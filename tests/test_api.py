@@ -126,6 +126,18 @@ def test_an_environment_of_ones_own_trains_without_registration(tmp_path, capsys
     assert np.all((low <= action) & (action <= high))
     assert action > 1.5  # a fresh policy's mean is about 0 in [-1, 1], which is 2 here
     assert bridle.evaluate(made.run, 2, env=Line).returns.shape == (2,)
+    said = []
+    assert bridle.evaluate(made.run, 2, env=Blind, video=True, say=said.append).returns.shape == (2,)
+    assert said[0].startswith("no video: RuntimeError: no screen; `bridle doctor` says which renderers work here")
+    assert len(said) == 2 and not list((made.run / "videos").iterdir())
+
+
+class Blind(Line):
+    """Cannot draw, and is broken once it has tried, as a worker process is."""
+
+    def render(self):
+        self.step = None
+        raise RuntimeError("no screen")
 
 
 class Endless(Line):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from bridle.api import asked, worlds
 from bridle.api.session import Result, prepare, prepare_resume
@@ -67,9 +67,17 @@ def evaluate(
     world = worlds.trial_world(source, options, min(episodes, 10))
     worlds.check_same(world.spec, policy.spec)
     seed = options.seed + EVALUATION_SEED if seed is None else seed
-    evaluator = Evaluator(world, policy.algorithm, seed, sample)
     rate = 1.0 / float(dict(world.spec.notes).get("dt", "0.0333 s").split()[0])
-    film = Video(partial(world.render, 0), rate) if video else None
+    film = Video(lambda: world.render(0), rate) if video else None
+    if film is not None:
+        world.reset(np.arange(world.spec.num_envs))
+        if not film.works():  # said before anything is played, which may take long
+            say(f"no video: {film.error}")
+            film = None
+            if isinstance(source, str) or worlds.makes(source):
+                world.close()  # a worker process that could not draw has ended
+                world = worlds.trial_world(source, options, min(episodes, 10))
+    evaluator = Evaluator(world, policy.algorithm, seed, sample)
     result = evaluator.play(policy.actor, episodes, watch=film)
     say(_table(found, policy, result, evaluator.sampled, seed))
     if film is not None:

@@ -60,8 +60,8 @@ def copies_of(env: Any) -> int:
 
 
 def makes(env: Any) -> bool:
-    """Is it a callable that makes environments, and not one of them?"""
-    return callable(env) and not hasattr(env, "step")
+    """Is it a callable that makes environments (such as their class), and not one of them?"""
+    return callable(env) and (isinstance(env, type) or not hasattr(env, "step"))
 
 
 def twin_of(env: Any) -> Any:

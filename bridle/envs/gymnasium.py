@@ -20,6 +20,7 @@ from bridle.envs.adapter import (
     leaves_of,
     names_of,
     pack,
+    picture,
     read,
     stack,
     unpack,
@@ -221,10 +222,7 @@ class Copies:
 
     def render(self, index: int = 0):
         """Copy `index` as a picture."""
-        frame = self.copies[index].env.render()
-        if frame is None:
-            raise ValueError(f"environment {self.spec.name!r} gives no picture; make it with render_mode='rgb_array'")
-        return np.asarray(frame, np.uint8)
+        return picture(self.spec.name, self.copies[index].env.render)
 
     def close(self):
         """Close every copy."""
