@@ -161,6 +161,32 @@ def test_an_environment_without_an_end_is_truncated_at_the_horizon_that_is_said(
     assert bridle.resume(found.run, 160, env=env).step == 160
 
 
+class Mute(Line):
+    """Walks and tells no cost."""
+
+    def step(self, action):
+        return *super().step(action)[:4], {}
+
+
+def test_a_cost_function_may_be_passed_as_such_and_is_asked_for_again(tmp_path):
+    def far(obs, action, next_obs):
+        assert obs.shape == next_obs.shape == (len(action), 1) and np.abs(action).max() <= 6
+        return (next_obs[:, 0] > 1) * 0.5
+
+    run = tmp_path / "run"
+    bridle.train("cvpo", Mute, steps=64, cost_fn=far, run=str(run), **SMALL, **QUICK)
+    assert {0.0, 0.5} >= set(np.unique(log.read(run / "metrics.csv")["eval/cost"] % 1))
+    config = json.loads((run / "config.json").read_text())
+    assert config["spec"]["constraints"] == ["cost"] and config["options"]["cost_fn"] is None
+    for again in (bridle.resume, bridle.evaluate):
+        with pytest.raises(ValueError, match=r"a cost function of Python, .*far: pass it again as cost_fn=\.\.\."):
+            again(run, 128, env=Mute)
+    assert bridle.evaluate(run, 2, env=Mute, cost_fn=far, say=lambda line: None).cost.shape == (2, 1)
+    assert bridle.resume(run, 128, env=Mute, cost_fn=far).step == 128
+    with pytest.raises(ValueError, match="cost_fn = 3; allowed: text or None"):
+        bridle.train("cvpo", Mute, cost_fn=3)
+
+
 def test_an_evaluation_of_an_environment_without_an_end_does_not_last_for_ever(run, monkeypatch):
     monkeypatch.setattr(evaluate, "LONGEST", 100)
     world = make(Endless, 2)

@@ -318,6 +318,12 @@ def test_an_env_without_cost_names_the_three_ways(tmp_path, capsys, monkeypatch)
     assert all(way in said for way in ("tells no cost", "info['cost']", "six values", "--cost-fn"))
     assert not (tmp_path / "run").exists()
     assert cli.main([*words, "--cost-fn", "mute_envs:cost"]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "own_envs.py").write_text(ENV)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = ["eval", str(tmp_path / "run"), "--episodes", "2", "--env", "own_envs:Mute"]
+    assert "mute_envs:cost: go to where it lies, or name the cost function again: --cost-fn" in mistake(capsys, *again)
+    assert cli.main([*again, "--cost-fn", "own_envs:cost"]) == 0
 
 
 def test_a_failure_inside_a_run_is_exit_1_and_its_traceback_lies_in_the_log(tmp_path, capsys, monkeypatch):

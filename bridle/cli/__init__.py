@@ -122,7 +122,7 @@ def resume(told: argparse.Namespace) -> int:
     from bridle import api
 
     _compute_on(device)
-    return _go(api.prepare_resume(told.run, told.steps, told.env))
+    return _go(api.prepare_resume(told.run, told.steps, told.env, cost_fn=told.cost_fn))
 
 
 def _compute_on(device: str) -> None:
@@ -166,7 +166,7 @@ def evaluate(told: argparse.Namespace) -> int:
     from bridle import api
 
     _compute_on("cpu")
-    chosen = {name: getattr(told, name) for name in ("episodes", "sample", "seed", "video", "best", "env")}
+    chosen = {name: getattr(told, name) for name in ("episodes", "sample", "seed", "video", "best", "env", "cost_fn")}
     api.evaluate(told.run, **chosen)
     return 0
 
@@ -220,6 +220,9 @@ def _env_flag(parser: argparse.ArgumentParser) -> None:
         "--env",
         metavar="PATH",
         help="where the run was trained on an object of Python: `module:callable` that makes it",
+    )
+    parser.add_argument(
+        "--cost-fn", metavar="PATH", help="where it was trained with a cost function of Python: its `module:function`"
     )
 
 
