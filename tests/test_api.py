@@ -11,7 +11,7 @@ import pytest
 import bridle
 from bridle.algorithms import _template as template
 from bridle.algorithms import cvpo
-from bridle.api import session
+from bridle.api import asked, session
 from bridle.core.types import CostLimit
 from bridle.envs import make
 from bridle.run import checkpoint, evaluate, log
@@ -185,6 +185,14 @@ def test_a_cost_function_may_be_passed_as_such_and_is_asked_for_again(tmp_path):
     assert bridle.resume(run, 128, env=Mute, cost_fn=far).step == 128
     with pytest.raises(ValueError, match="cost_fn = 3; allowed: text or None"):
         bridle.train("cvpo", Mute, cost_fn=3)
+
+
+def test_the_folder_of_an_object_is_called_by_its_class(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for env in (Line(), lambda: Line()):
+        ready = session.prepare(asked.resolve("cvpo", env, None, {**SMALL, "seed": 3}))
+        assert str(ready.path).startswith(f"runs/{__name__}-Line/cvpo/seed-3-")
+        assert ready.record["env_object"] == ready.record["options"]["env"] == f"{__name__}:Line"
 
 
 def test_an_evaluation_of_an_environment_without_an_end_does_not_last_for_ever(run, monkeypatch):

@@ -192,7 +192,7 @@ def prepare(what: Asked) -> Training:
         "notes": dict(spec.notes),
         "spec": folders.spec_to_json(spec),
         "bounds": worlds.bounds_of(world),
-        "env_object": None if told is None else repr(told),
+        "env_object": None if told is None else world.spec.name,
         "cost_fn_object": None if cost_fn is None else getattr(cost_fn, "__qualname__", type(cost_fn).__name__),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }

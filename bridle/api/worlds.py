@@ -72,7 +72,7 @@ def twin_of(env: Any) -> Any:
         return copy.deepcopy(env)
     except Exception as error:
         raise ValueError(
-            f"environment {env!r} cannot be copied for evaluation ({error}); pass a callable that makes it"
+            f"this {type(env).__name__} cannot be copied for evaluation ({error}); pass a callable that makes it"
         ) from error
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from bridle import envs as door
+from bridle.core.names import called
 from bridle.core.types import Outcome, Spec
 from bridle.envs.adapter import (
     Actions,
@@ -41,6 +42,7 @@ def make(env, num_envs: int, told: bool = True, workers: str | None = None, time
         raise ValueError(f"workers = {workers!r}; allowed: process, or nothing for one process")
     name, factory = _factory(env, num_envs, args)
     first = factory()
+    name = name or _kind(first)
     if isinstance(getattr(first, "spec", None), Spec):
         return _fitting(first, first.spec.num_envs, name, num_envs)
     if isinstance(first, VectorEnv):
@@ -249,7 +251,7 @@ def _fitting(world, copies, name, num_envs):
 
 
 def _factory(env, num_envs: int, args: dict):
-    """What `env` is called, and a callable that makes one (or returns the one that was given)."""
+    """What `env` is called (nothing, if it has no name), and a callable that makes one (or returns the one that was given)."""
     if isinstance(env, str):
         if env == "toy/Counting-v0":
             from bridle.envs.counting import Counting
@@ -258,14 +260,17 @@ def _factory(env, num_envs: int, args: dict):
         if ":" in env and not _registered(env):
             return env, _maker(env, door.find(env), args, num_envs)
         return env, _registry(env, args)
-    kind = type(env)
     if callable(env) and not isinstance(env, (gymnasium.Env, VectorEnv)):
-        name = f"{getattr(env, '__module__', kind.__module__)}:{getattr(env, '__qualname__', kind.__qualname__)}"
-        return name, _maker(name, env, args, num_envs)
+        name = called(env)
+        return name, _maker(name or getattr(env, "__name__", type(env).__name__), env, args, num_envs)
+    door.refuse_unknown(_kind(env), args, [])
+    return _kind(env), lambda: env
+
+
+def _kind(env) -> str:
+    """An environment by its id, or by its class."""
     spec = getattr(env, "spec", None)
-    name = getattr(spec, "id", None) or getattr(spec, "name", None) or f"{kind.__module__}:{kind.__qualname__}"
-    door.refuse_unknown(name, args, [])
-    return name, lambda: env
+    return getattr(spec, "id", None) or getattr(spec, "name", None) or called(type(getattr(env, "unwrapped", env)))
 
 
 def _registered(env: str) -> bool:
