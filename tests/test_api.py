@@ -161,6 +161,18 @@ def test_an_environment_without_an_end_is_truncated_at_the_horizon_that_is_said(
     assert bridle.resume(found.run, 160, env=env).step == 160
 
 
+def four():
+    return gymnasium.vector.SyncVectorEnv([Line] * 4)
+
+
+def test_an_environment_of_four_copies_is_evaluated_on_four_however_many_episodes_there_are(tmp_path):
+    with pytest.raises(ValueError, match="has 4 copies and num_envs = 16: pass num_envs=4"):
+        bridle.train("cvpo", four, run=str(tmp_path / "no"))
+    found = bridle.train("cvpo", four, steps=64, run=str(tmp_path / "run"), **SMALL, **{**QUICK, "eval_episodes": 10})
+    assert found.returns is not None
+    assert bridle.evaluate(found.run, 3, env=four).returns.shape == (3,)
+
+
 class Mute(Line):
     """Walks and tells no cost."""
 

@@ -76,16 +76,16 @@ def twin_of(env: Any) -> Any:
         ) from error
 
 
-def make(env: Any, options: Options, num_envs: int, cost_fn: Any = None) -> World:
+def make(env: Any, options: Options, num_envs: int, cost_fn: Any = None, exact: bool = True) -> World:
     """`cost_fn`: a function, or the name of one, that the options do not know."""
     cost_fn = options.cost_fn if cost_fn is None else cost_fn
-    return envs.make(env, num_envs, cost_fn, options.horizon, **envs.parse_args(options.env_args))
+    return envs.make(env, num_envs, cost_fn, options.horizon, exact, **envs.parse_args(options.env_args))
 
 
 def trial_world(env: Any, options: Options, num_envs: int, cost_fn: Any = None) -> World:
-    """Where a policy is evaluated, on up to `num_envs` copies."""
+    """Where a policy is evaluated, on `num_envs` copies, or on as many as the environment has."""
     whole = isinstance(env, str) or makes(env)
-    return make(env, options, num_envs if whole else copies_of(env), cost_fn)
+    return make(env, options, num_envs if whole else copies_of(env), cost_fn, exact=False)
 
 
 def bounds_of(world: World) -> dict | None:

@@ -34,7 +34,7 @@ STATELESS = ("OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "RescaleAction"
 """Gymnasium's wrappers whose state is nothing but elapsed steps."""
 
 
-def make(env, num_envs: int, told: bool = True, workers: str | None = None, time_limit: int | None = None, **args):
+def make(env, num_envs: int, told=True, workers: str | None = None, time_limit: int | None = None, exact=True, **args):
     """A world from whatever a user may call an environment; see `bridle.envs.make`. Without `told`, costs are ignored."""
     from bridle.envs.vector import Vectorised, processes
 
@@ -44,9 +44,9 @@ def make(env, num_envs: int, told: bool = True, workers: str | None = None, time
     first = factory()
     name = name or _kind(first)
     if isinstance(getattr(first, "spec", None), Spec):
-        return _fitting(first, first.spec.num_envs, name, num_envs)
+        return _fitting(first, first.spec.num_envs, name, num_envs, exact)
     if isinstance(first, VectorEnv):
-        return Vectorised(_fitting(first, first.num_envs, name, num_envs), name, told)
+        return Vectorised(_fitting(first, first.num_envs, name, num_envs, exact), name, told)
     if not isinstance(first, gymnasium.Env):
         raise ValueError(
             f"environment {name!r} is a {type(first).__module__}.{type(first).__name__}; allowed: gymnasium.Env, "
@@ -244,8 +244,8 @@ def _copy(factory, name, index, told, costs, time_limit):
     return Copy(limited(factory(), time_limit), name, index, told, costs)
 
 
-def _fitting(world, copies, name, num_envs):
-    if copies != num_envs:
+def _fitting(world, copies, name, num_envs, exact):
+    if exact and copies != num_envs:
         raise ValueError(f"environment {name!r} has {copies} copies and num_envs = {num_envs}: pass num_envs={copies}")
     return world
 
