@@ -11,7 +11,7 @@ import pytest
 import bridle
 from bridle.algorithms import _template as template
 from bridle.algorithms import cvpo
-from bridle.api import session
+from bridle.api import asked, session
 from bridle.core.types import CostLimit
 from bridle.envs import make
 from bridle.run import checkpoint, evaluate, log
@@ -126,6 +126,18 @@ def test_an_environment_of_ones_own_trains_without_registration(tmp_path, capsys
     assert np.all((low <= action) & (action <= high))
     assert action > 1.5  # a fresh policy's mean is about 0 in [-1, 1], which is 2 here
     assert bridle.evaluate(made.run, 2, env=Line).returns.shape == (2,)
+    said = []
+    assert bridle.evaluate(made.run, 2, env=Blind, video=True, say=said.append).returns.shape == (2,)
+    assert said[0].startswith("no video: RuntimeError: no screen; `bridle doctor` says which renderers work here")
+    assert len(said) == 2 and not list((made.run / "videos").iterdir())
+
+
+class Blind(Line):
+    """Cannot draw, and is broken once it has tried, as a worker process is."""
+
+    def render(self):
+        self.step = None
+        raise RuntimeError("no screen")
 
 
 class Endless(Line):
@@ -147,6 +159,52 @@ def test_an_environment_without_an_end_is_truncated_at_the_horizon_that_is_said(
     assert rows["eval/length"][-1] == rows["episode/length"][-1] == 15
     assert bridle.evaluate(found.run, 2, env=Endless).length.tolist() == [15, 15]
     assert bridle.resume(found.run, 160, env=env).step == 160
+
+
+def four():
+    return gymnasium.vector.SyncVectorEnv([Line] * 4)
+
+
+def test_an_environment_of_four_copies_is_evaluated_on_four_however_many_episodes_there_are(tmp_path):
+    with pytest.raises(ValueError, match="has 4 copies and num_envs = 16: pass num_envs=4"):
+        bridle.train("cvpo", four, run=str(tmp_path / "no"))
+    found = bridle.train("cvpo", four, steps=64, run=str(tmp_path / "run"), **SMALL, **{**QUICK, "eval_episodes": 10})
+    assert found.returns is not None
+    assert bridle.evaluate(found.run, 3, env=four).returns.shape == (3,)
+
+
+class Mute(Line):
+    """Walks and tells no cost."""
+
+    def step(self, action):
+        return *super().step(action)[:4], {}
+
+
+def test_a_cost_function_may_be_passed_as_such_and_is_asked_for_again(tmp_path):
+    def far(obs, action, next_obs):
+        assert obs.shape == next_obs.shape == (len(action), 1) and np.abs(action).max() <= 6
+        return (next_obs[:, 0] > 1) * 0.5
+
+    run = tmp_path / "run"
+    bridle.train("cvpo", Mute, steps=64, cost_fn=far, run=str(run), **SMALL, **QUICK)
+    assert {0.0, 0.5} >= set(np.unique(log.read(run / "metrics.csv")["eval/cost"] % 1))
+    config = json.loads((run / "config.json").read_text())
+    assert config["spec"]["constraints"] == ["cost"] and config["options"]["cost_fn"] is None
+    for again in (bridle.resume, bridle.evaluate):
+        with pytest.raises(ValueError, match=r"a cost function of Python, .*far: pass it again as cost_fn=\.\.\."):
+            again(run, 128, env=Mute)
+    assert bridle.evaluate(run, 2, env=Mute, cost_fn=far, say=lambda line: None).cost.shape == (2, 1)
+    assert bridle.resume(run, 128, env=Mute, cost_fn=far).step == 128
+    with pytest.raises(ValueError, match="cost_fn = 3; allowed: text or None"):
+        bridle.train("cvpo", Mute, cost_fn=3)
+
+
+def test_the_folder_of_an_object_is_called_by_its_class(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for env in (Line(), lambda: Line()):
+        ready = session.prepare(asked.resolve("cvpo", env, None, {**SMALL, "seed": 3}))
+        assert str(ready.path).startswith(f"runs/{__name__}-Line/cvpo/seed-3-")
+        assert ready.record["env_object"] == ready.record["options"]["env"] == f"{__name__}:Line"
 
 
 def test_an_evaluation_of_an_environment_without_an_end_does_not_last_for_ever(run, monkeypatch):

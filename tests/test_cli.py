@@ -187,7 +187,8 @@ def test_presets_fit_their_algorithm_and_the_options(name):
         ("train cvpo --memory 200", "memory = 200; allowed: an integer >= 256, what one draw needs"),
         ("train cvpo --preset fsrl-bulet", "no preset 'fsrl-bulet'; did you mean 'fsrl-bullet'?"),
         ("train cvpo --discuont 0.9", "no option --discuont; did you mean '--discount'?"),
-        ("train cvpo --steps many", "Error parsing --steps: invalid literal for int() with base 10: 'many'"),
+        ("train cvpo --steps many", "Error parsing --steps: many; allowed: an integer, such as 300_000 or 3e5"),
+        ("train cvpo --steps 1.5", "Error parsing --steps: 1.5; allowed: an integer, such as 300_000 or 3e5"),
         ("train cvpo --steps 0", "steps = 0; allowed: an integer > 0"),
         ("train cvpo --steps", "Missing value for argument '--steps'"),
         ("train cvpo --cost-limit -1", "cost_limit = (-1.0,); allowed: one or more numbers >= 0"),
@@ -270,16 +271,21 @@ def test_values_of_every_kind_are_read(tmp_path):
         "b=2",
         "--hidden",
         "7",
+        "1e1",
+        "--eval-every",
+        "2.5e3",
         "--alpha-caps",
         "1",
         "2_0",
         "--horizon",
-        "5",
+        "5e0",
     ]
     found = words_of.asked_for(["cvpo", *words, "--max-grad-norm=0.5", "--from", str(other), "--cost-limit", "1", "2"])
     assert (found.options.steps, found.options.env_args, found.options.horizon) == (1000, ("a=1", "b=2"), 5)
     assert (found.options.cost_limit, found.options.from_run) == ((1.0, 2.0), str(other))
-    assert (found.config.hidden, found.config.alpha_caps, found.config.max_grad_norm) == ((7,), (1.0, 20.0), 0.5)
+    assert (found.config.hidden, found.config.alpha_caps, found.config.max_grad_norm) == ((7, 10), (1.0, 20.0), 0.5)
+    assert found.options.eval_every == 2_500 and type(found.options.eval_every) is int
+    assert cli.parser_of("resume").read(["run", "--steps", "3e6"]).steps == 3_000_000
 
 
 def test_train_resume_and_evaluate_an_env_of_ones_own_by_path(tmp_path, capsys, monkeypatch):
@@ -297,7 +303,8 @@ def test_train_resume_and_evaluate_an_env_of_ones_own_by_path(tmp_path, capsys, 
     assert cli.main(["eval", "run", "--episodes", "3", "--video", "--best"]) == 0
     said = capsys.readouterr().out
     assert "feasible  " in said
-    assert "no video: no picture could be drawn" in said  # Line has no render
+    told = "no video: environment 'line_envs:Line' draws no picture: it needs a render() that returns one"
+    assert told in said.partition("episodes  3")[0]  # before anything is played
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert "names code outside of the working directory" in mistake(capsys, "eval", str(tmp_path / "run"))
@@ -311,6 +318,12 @@ def test_an_env_without_cost_names_the_three_ways(tmp_path, capsys, monkeypatch)
     assert all(way in said for way in ("tells no cost", "info['cost']", "six values", "--cost-fn"))
     assert not (tmp_path / "run").exists()
     assert cli.main([*words, "--cost-fn", "mute_envs:cost"]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "own_envs.py").write_text(ENV)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = ["eval", str(tmp_path / "run"), "--episodes", "2", "--env", "own_envs:Mute"]
+    assert "mute_envs:cost: go to where it lies, or name the cost function again: --cost-fn" in mistake(capsys, *again)
+    assert cli.main([*again, "--cost-fn", "own_envs:cost"]) == 0
 
 
 def test_a_failure_inside_a_run_is_exit_1_and_its_traceback_lies_in_the_log(tmp_path, capsys, monkeypatch):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from bridle.api import asked, worlds
 from bridle.api.session import Result, prepare, prepare_resume
@@ -29,17 +29,19 @@ def train(config: Any = "cvpo", env: Any = None, *, preset: str | None = None, *
     `config`: an algorithm's name, or a config value (ours or your own: a dataclass with `build(spec, limit)`). `env`: a
     task of ours, a Gymnasium id, `module:callable`, a callable that makes an environment, or a `gymnasium.Env`. `settings`
     are fields of `run.options.Options` (`cost_limit=10, steps=300_000, seed=1, run="folder"`) and, beside an algorithm's
-    name, of its config (`discount=0.99`). `preset` sets what none of these says.
+    name, of its config (`discount=0.99`); `cost_fn` may be the function itself. `preset` sets what none of these says.
     """
     return prepare(asked.resolve(config, env, preset, settings)).go()
 
 
-def resume(run: Path | str, steps: int | None = None, env: Any = None, config: Any = None) -> Result:
+def resume(
+    run: Path | str, steps: int | None = None, env: Any = None, config: Any = None, cost_fn: Any = None
+) -> Result:
     """Go on with a run from its newest whole checkpoint, up to `steps` env steps in total.
 
-    `env` and `config` are asked for where the run was started with an object or a class of your own.
+    `env`, `config` and `cost_fn` are asked for where the run was started with an object, a class or a function of yours.
     """
-    return prepare_resume(run, steps, env, config).go()
+    return prepare_resume(run, steps, env, config, cost_fn).go()
 
 
 def evaluate(
@@ -52,6 +54,7 @@ def evaluate(
     env: Any = None,
     config: Any = None,
     say: Callable[[str], Any] = print,
+    cost_fn: Any = None,
 ) -> Evaluation:
     """Play whole episodes with a run's last (or best) policy on worlds and seeds of their own, and print a table.
 
@@ -62,14 +65,22 @@ def evaluate(
         raise ValueError(f"episodes = {episodes!r}; allowed: an integer > 0")
     found = folders.open_run(run)
     options = asked.recorded_options(found)
-    source = asked.recorded_env(found, env)
+    source, cost_fn = asked.recorded_env(found, env), asked.recorded_cost(found, cost_fn)
     policy = load(run, best, config)
-    world = worlds.trial_world(source, options, min(episodes, 10))
+    world = worlds.trial_world(source, options, min(episodes, 10), cost_fn)
     worlds.check_same(world.spec, policy.spec)
     seed = options.seed + EVALUATION_SEED if seed is None else seed
-    evaluator = Evaluator(world, policy.algorithm, seed, sample)
     rate = 1.0 / float(dict(world.spec.notes).get("dt", "0.0333 s").split()[0])
-    film = Video(partial(world.render, 0), rate) if video else None
+    film = Video(lambda: world.render(0), rate) if video else None
+    if film is not None:
+        world.reset(np.arange(world.spec.num_envs))
+        if not film.works():  # said before anything is played, which may take long
+            say(f"no video: {film.error}")
+            film = None
+            if isinstance(source, str) or worlds.makes(source):
+                world.close()  # a worker process that could not draw has ended
+                world = worlds.trial_world(source, options, min(episodes, 10), cost_fn)
+    evaluator = Evaluator(world, policy.algorithm, seed, sample)
     result = evaluator.play(policy.actor, episodes, watch=film)
     say(_table(found, policy, result, evaluator.sampled, seed))
     if film is not None:

@@ -28,6 +28,8 @@ class Asked(NamedTuple):
     """An environment, or what makes one, that was passed as an object; None if `options.env` names it."""
     copies: bool = True
     """Does `options.num_envs` hold, or does `env` say how many copies it is?"""
+    cost_fn: Any = None
+    """A function that was passed as such; None if `options.cost_fn` names one, or none is wanted."""
 
 
 def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
@@ -42,7 +44,9 @@ def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
     if rest and not named:
         raise ValueError(f"no option {next(iter(rest))!r}{nearest(next(iter(rest)), fields)}")
     told = None if env is None or isinstance(env, str) else env
+    cost_fn = settings.get("cost_fn") if callable(settings.get("cost_fn")) else None
     settings = {**({"env": env} if isinstance(env, str) else {}), **settings}
+    settings |= {"cost_fn": None} if cost_fn is not None else {}
     asked = {**_fitting(chosen.options, settings, told), **settings} if chosen else settings
     options = {k: v for k, v in asked.items() if k in fields}
     for field in ("cost_limit", "cost_limit_start"):
@@ -60,7 +64,7 @@ def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
         told_by_name = algorithms.base_of(name)[1]
         values = {**(chosen.config if chosen else {}), **told_by_name, **rest}
         config = records.from_json(algorithms.config_class(name), values)
-    return Asked(name, config, options, preset, told, told is None or "num_envs" in settings)
+    return Asked(name, config, options, preset, told, told is None or "num_envs" in settings, cost_fn)
 
 
 def _fitting(options: dict, settings: dict, told: Any) -> dict:
@@ -122,13 +126,30 @@ def recorded_env(found: folders.RunFolder, env: Any) -> Any:
             f"{found.path} was trained on an object, {found.config['env_object']}: pass it, or a callable that makes it, "
             f"as env=... (on the command line --env module:callable)"
         )
-    name, cost_fn = found.config["options"]["env"], found.config["options"].get("cost_fn")
-    for path in filter(None, [name, cost_fn]):
-        if ":" in path and not _is_near(path.partition(":")[0]):
-            raise ValueError(
-                f"{found.path} names code outside of the working directory, {path}: go to where it lies, or name the "
-                f"environment again: --env {name}"
-            )
+    name = found.config["options"]["env"]
+    if ":" in name and not _is_near(name.partition(":")[0]):
+        raise ValueError(
+            f"{found.path} names code outside of the working directory, {name}: go to where it lies, or name the "
+            f"environment again: --env {name}"
+        )
+    return name
+
+
+def recorded_cost(found: folders.RunFolder, cost_fn: Any) -> Any:
+    """The run's cost function or its name, if it has one; as with its environment, the caller may have to pass it again."""
+    if cost_fn is not None:
+        return cost_fn
+    if found.config.get("cost_fn_object"):
+        raise ValueError(
+            f"{found.path} was trained with a cost function of Python, {found.config['cost_fn_object']}: pass it again as "
+            f"cost_fn=... (on the command line --cost-fn module:function)"
+        )
+    name = found.config["options"].get("cost_fn")
+    if name is not None and not _is_near(name.partition(":")[0]):
+        raise ValueError(
+            f"{found.path} names code outside of the working directory, {name}: go to where it lies, or name the cost "
+            f"function again: --cost-fn {name}"
+        )
     return name
 
 

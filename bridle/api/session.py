@@ -167,15 +167,15 @@ class Training:
 
 def prepare(what: Asked) -> Training:
     """What `train` does before anything is written: every error in what was asked is raised here."""
-    name, config, options, preset, told, counted = what
+    name, config, options, preset, told, counted, cost_fn = what
     if not counted and not worlds.makes(told):
         options = dataclasses.replace(options, num_envs=worlds.copies_of(told))
     _check_paths(options)
     device = devices.choose(options.device)
     source = options.env if told is None else told
     twin = worlds.twin_of(source)
-    world = worlds.make(source, options, options.num_envs)
-    trial = worlds.trial_world(twin, options, min(options.eval_episodes, 10))
+    world = worlds.make(source, options, options.num_envs, cost_fn)
+    trial = worlds.trial_world(twin, options, min(options.eval_episodes, 10), cost_fn)
     if told is not None:
         options = dataclasses.replace(options, env=world.spec.name)
     spec, lines = worlds.with_horizon(world, trial, options)
@@ -192,7 +192,8 @@ def prepare(what: Asked) -> Training:
         "notes": dict(spec.notes),
         "spec": folders.spec_to_json(spec),
         "bounds": worlds.bounds_of(world),
-        "env_object": None if told is None else repr(told),
+        "env_object": None if told is None else world.spec.name,
+        "cost_fn_object": None if cost_fn is None else getattr(cost_fn, "__qualname__", type(cost_fn).__name__),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
     training = Training(name, config, options, algorithm, limit, world, trial, lines, path, record)
@@ -212,11 +213,13 @@ def _check_paths(options: Options) -> None:
         folders.open_run(options.from_run)
 
 
-def prepare_resume(run: Path | str, steps: int | None = None, env: Any = None, config: Any = None) -> Training:
+def prepare_resume(
+    run: Path | str, steps: int | None = None, env: Any = None, config: Any = None, cost_fn: Any = None
+) -> Training:
     """What `resume` does before it goes on."""
     found = folders.open_run(run)
     options = asked.recorded_options(found)
-    source = asked.recorded_env(found, env)
+    source, cost_fn = asked.recorded_env(found, env), asked.recorded_cost(found, cost_fn)
     device = devices.choose(options.device)
     lines: list[str] = []
     start = checkpoint.load(found.path, None, say=lines.append)
@@ -225,12 +228,12 @@ def prepare_resume(run: Path | str, steps: int | None = None, env: Any = None, c
     options = dataclasses.replace(options, steps=steps or start.facts["total"])
     config = asked.recorded_config(found, config)
     twin = worlds.twin_of(source)
-    world = worlds.make(source, options, options.num_envs)
+    world = worlds.make(source, options, options.num_envs, cost_fn)
     spec = folders.spec_from_json(found.config["spec"])
     worlds.check_same(world.spec, spec)
     limit = worlds.limit_of(options, spec)
     algorithm = config.build(spec, limit)
-    trial = worlds.trial_world(twin, options, min(options.eval_episodes, 10))
+    trial = worlds.trial_world(twin, options, min(options.eval_episodes, 10), cost_fn)
     name = found.config["algorithm"]
     if start.step < options.steps:
         lines += [f"resumed   {found.path} at step {start.step:,} of {options.steps:,}, {device}"]

@@ -60,8 +60,8 @@ def copies_of(env: Any) -> int:
 
 
 def makes(env: Any) -> bool:
-    """Is it a callable that makes environments, and not one of them?"""
-    return callable(env) and not hasattr(env, "step")
+    """Is it a callable that makes environments (such as their class), and not one of them?"""
+    return callable(env) and (isinstance(env, type) or not hasattr(env, "step"))
 
 
 def twin_of(env: Any) -> Any:
@@ -72,17 +72,20 @@ def twin_of(env: Any) -> Any:
         return copy.deepcopy(env)
     except Exception as error:
         raise ValueError(
-            f"environment {env!r} cannot be copied for evaluation ({error}); pass a callable that makes it"
+            f"this {type(env).__name__} cannot be copied for evaluation ({error}); pass a callable that makes it"
         ) from error
 
 
-def make(env: Any, options: Options, num_envs: int) -> World:
-    return envs.make(env, num_envs, options.cost_fn, options.horizon, **envs.parse_args(options.env_args))
+def make(env: Any, options: Options, num_envs: int, cost_fn: Any = None, exact: bool = True) -> World:
+    """`cost_fn`: a function, or the name of one, that the options do not know."""
+    cost_fn = options.cost_fn if cost_fn is None else cost_fn
+    return envs.make(env, num_envs, cost_fn, options.horizon, exact, **envs.parse_args(options.env_args))
 
 
-def trial_world(env: Any, options: Options, num_envs: int) -> World:
+def trial_world(env: Any, options: Options, num_envs: int, cost_fn: Any = None) -> World:
+    """Where a policy is evaluated, on `num_envs` copies, or on as many as the environment has."""
     whole = isinstance(env, str) or makes(env)
-    return make(env, options, num_envs if whole else copies_of(env))
+    return make(env, options, num_envs if whole else copies_of(env), cost_fn, exact=False)
 
 
 def bounds_of(world: World) -> dict | None:

@@ -17,6 +17,7 @@ from bridle.algorithms import lines as algorithm_lines
 from bridle.cli import reading, sweep
 from bridle.cli.reading import count
 from bridle.cli.settings import asked_for
+from bridle.core.config import integer
 from bridle.core.names import nearest
 
 GRACE = 9.0
@@ -121,7 +122,7 @@ def resume(told: argparse.Namespace) -> int:
     from bridle import api
 
     _compute_on(device)
-    return _go(api.prepare_resume(told.run, told.steps, told.env))
+    return _go(api.prepare_resume(told.run, told.steps, told.env, cost_fn=told.cost_fn))
 
 
 def _compute_on(device: str) -> None:
@@ -165,7 +166,7 @@ def evaluate(told: argparse.Namespace) -> int:
     from bridle import api
 
     _compute_on("cpu")
-    chosen = {name: getattr(told, name) for name in ("episodes", "sample", "seed", "video", "best", "env")}
+    chosen = {name: getattr(told, name) for name in ("episodes", "sample", "seed", "video", "best", "env", "cost_fn")}
     api.evaluate(told.run, **chosen)
     return 0
 
@@ -220,6 +221,9 @@ def _env_flag(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="where the run was trained on an object of Python: `module:callable` that makes it",
     )
+    parser.add_argument(
+        "--cost-fn", metavar="PATH", help="where it was trained with a cost function of Python: its `module:function`"
+    )
 
 
 def _resume_flags(parser: argparse.ArgumentParser) -> None:
@@ -242,7 +246,9 @@ def _eval_flags(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--best", action="store_true", help="the best policy of all evaluations: feasible, then reward")
     which.add_argument("--last", action="store_false", dest="best", help="the last policy (this is the default)")
-    parser.add_argument("--seed", metavar="S", type=int, help="of the episodes; by default it follows from the run's")
+    parser.add_argument(
+        "--seed", metavar="S", type=integer, help="of the episodes; by default it follows from the run's"
+    )
     _env_flag(parser)
 
 

@@ -6,12 +6,18 @@ import argparse
 import importlib
 from pathlib import Path
 
+from bridle.core.config import integer
+
 
 def count(text: str) -> int:
-    """A number above 0; `1_000` too."""
-    if not (number := text.replace("_", "")).isdigit() or int(number) < 1:
+    """A number above 0; `1_000` and `1e3` too."""
+    try:
+        number = integer(text)
+    except ValueError:
+        number = 0
+    if number < 1:
         raise argparse.ArgumentTypeError(f"{text}; allowed: an integer > 0")
-    return int(number)
+    return number
 
 
 def _runs_flags(parser: argparse.ArgumentParser) -> None:

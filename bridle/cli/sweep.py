@@ -6,6 +6,8 @@ import argparse
 import importlib
 from pathlib import Path
 
+from bridle.cli.reading import count
+
 USAGE = (
     "bridle sweep STUDY.toml [--engine local|ray] [--address A] [--workers N] [--max-minutes M] [--dry-run]"
     " [--retry-failed]"
@@ -29,12 +31,8 @@ def flags(parser: argparse.ArgumentParser) -> None:
         help="a pool of processes here, or Ray Tune [%(default)s]",
     )
     parser.add_argument("--address", metavar="A", help="of a Ray cluster (`auto`: the one that runs here)")
-    parser.add_argument(
-        "--workers", metavar="N", type=_positive(int, "an integer"), help="trials at once; by default cores // cpus"
-    )
-    parser.add_argument(
-        "--max-minutes", metavar="M", type=_positive(float, "a number"), help="save everything and leave after so long"
-    )
+    parser.add_argument("--workers", metavar="N", type=count, help="trials at once; by default cores // cpus")
+    parser.add_argument("--max-minutes", metavar="M", type=_minutes, help="save everything and leave after so long")
     parser.add_argument("--dry-run", action="store_true", help="check and list the trials, train none")
     parser.add_argument("--retry-failed", action="store_true", help="also try again what has failed")
 
@@ -48,14 +46,11 @@ def run(told: argparse.Namespace) -> int:
     return study.sweep(asked)
 
 
-def _positive(kind: type, what: str):
-    def read(text: str):
-        try:
-            number = kind(text)
-        except ValueError:
-            number = 0
-        if not 0 < number < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text}; allowed: {what} > 0")
-        return number
-
-    return read
+def _minutes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}; allowed: a number > 0")
+    return number

@@ -6,17 +6,36 @@ import dataclasses
 from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from bridle import envs
 from bridle.api.asked import Asked
+from bridle.core.config import integer
 from bridle.run.options import Options
 
 C = TypeVar("C")
 EXAMPLES = """examples
   bridle train {name} --env SafetyCarCircle-v0 --cost-limit 10 --seed 1
-  bridle train {name} --env my_envs:make_robot --cost-limit 5 --steps 300_000
+  bridle train {name} --env my_envs:make_robot --cost-limit 5 --steps 3e5
 
 Where a preset or a file is named, the defaults below are its own."""
+
+
+READERS = ConstructorRegistry()
+
+
+@READERS.primitive_rule
+def _integers(told: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+    """How a field that holds an integer reads its word."""
+    if told.type is not int:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="INT",
+        instance_from_str=lambda words: integer(words[0]),
+        is_instance=lambda value: type(value) is int,
+        str_from_instance=lambda value: [str(value)],
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +58,7 @@ def parse(asked: Asked, words: list[str]) -> Asked:
         description=f"{type(asked.config).__doc__}\n\n{EXAMPLES.format(name=asked.name)}",
         default=Settings(asked.options, asked.config, asked.preset),
         args=words,
+        registry=READERS,
     )
     envs.parse_args(said.options.env_args)
     return asked._replace(options=said.options, config=said.algorithm)

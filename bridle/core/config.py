@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from contextlib import suppress
 from typing import Any
 
 from bridle.core.names import nearest
@@ -14,6 +15,16 @@ KINDS: dict[typing.Any, tuple] = {
     str: (str, "text"),
 }
 """What a field of a plain type may hold, and how that is said."""
+
+
+def integer(text: str) -> int:
+    """An integer as people write it: `1000000`, `1_000_000`, `1e6`."""
+    with suppress(ValueError):
+        return int(text)
+    with suppress(ValueError):
+        if (number := float(text)).is_integer():
+            return int(number)
+    raise ValueError(f"{text}; allowed: an integer, such as 300_000 or 3e5")
 
 
 def check_types(config: Any) -> None:

@@ -6,6 +6,7 @@ import ast
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FEW = 20
@@ -28,6 +29,15 @@ def one_each(name: str, count: int) -> list[str]:
 def by_constraint(name: str, values) -> dict:
     """A metric for each constraint out of values [C]."""
     return dict(zip(one_each(name, len(values)), values, strict=True))
+
+
+def called(value: Any) -> str:
+    """A class or function as `module:name`, or by its bare name where no module has it; empty for one without, as a lambda."""
+    path = getattr(value, "__qualname__", "")
+    name = path.rpartition("<locals>.")[2]
+    if not name or name.startswith("<"):
+        return ""
+    return name if name != path or value.__module__ == "__main__" else f"{value.__module__}:{name}"
 
 
 def check_word(name: str, value: str, allowed: Iterable[str]) -> None:

@@ -67,7 +67,7 @@ def check_elsewhere(name: str) -> None:
             raise ValueError(f"no environment {name!r}{nearest(name, [*gymnasium.registry, *tasks()])}")
 
 
-def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, **args):
+def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, exact: bool = True, **args):
     """`num_envs` copies of `env` as a `World`.
 
     `env`: a name of ours (`SafetyCarCircle-v0`, `toy/Corridor-v0`), a Gymnasium id (also `module:Id-v0`),
@@ -75,7 +75,8 @@ def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, **
     `num_envs`), or such an object itself. `cost_fn(obs, action, next_obs)` (or `module:function`) gives the cost
     [N] or [N C] of batched arrays, with the action in the environment's own units; it replaces what the environment
     tells. `time_limit` truncates a `gymnasium.Env` that has no limit of its own after so many steps. `args` go to the
-    environment; `workers="process"` steps Gymnasium environments in processes of their own.
+    environment; `workers="process"` steps Gymnasium environments in processes of their own. Without `exact`, an
+    environment that has a number of copies of its own may have another than `num_envs`.
     """
     if not isinstance(num_envs, int) or num_envs < 1:
         raise ValueError(f"num_envs = {num_envs!r}; allowed: an integer > 0")
@@ -91,7 +92,8 @@ def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, **
         env = bare
     from bridle.envs import gymnasium
 
-    return _with_cost(gymnasium.make(env, num_envs, told=cost_fn is None, time_limit=time_limit, **args), cost_fn)
+    world = gymnasium.make(env, num_envs, told=cost_fn is None, time_limit=time_limit, exact=exact, **args)
+    return _with_cost(world, cost_fn)
 
 
 def parse_args(pairs) -> dict:

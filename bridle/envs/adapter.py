@@ -137,6 +137,20 @@ def finite(array, where, copies, path):
     )
 
 
+def picture(name: str, draw):
+    """What `draw()` gives, uint8 [height width 3]; says how to mend an environment that gives nothing."""
+    try:
+        frame = draw()
+    except NotImplementedError:
+        frame = None
+    if frame is None:
+        raise ValueError(
+            f"environment {name!r} draws no picture: it needs a render() that returns one, uint8 [height width 3], and most "
+            "draw only where made with render_mode='rgb_array' (--env-args render_mode=rgb_array, if its callable takes that)"
+        )
+    return np.asarray(frame, np.uint8)
+
+
 def episode_seed(seed: int, episode: int) -> int:
     """The seed of episode `episode` of a copy: its own for the first, a hash of both afterwards."""
     return int(seed) if episode == 0 else int(np.random.SeedSequence((int(seed), int(episode))).generate_state(1)[0])

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from bridle import envs as door
+from bridle.core.names import called
 from bridle.core.types import Outcome, Spec
 from bridle.envs.adapter import (
     Actions,
@@ -20,6 +21,7 @@ from bridle.envs.adapter import (
     leaves_of,
     names_of,
     pack,
+    picture,
     read,
     stack,
     unpack,
@@ -32,7 +34,7 @@ STATELESS = ("OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "RescaleAction"
 """Gymnasium's wrappers whose state is nothing but elapsed steps."""
 
 
-def make(env, num_envs: int, told: bool = True, workers: str | None = None, time_limit: int | None = None, **args):
+def make(env, num_envs: int, told=True, workers: str | None = None, time_limit: int | None = None, exact=True, **args):
     """A world from whatever a user may call an environment; see `bridle.envs.make`. Without `told`, costs are ignored."""
     from bridle.envs.vector import Vectorised, processes
 
@@ -40,10 +42,11 @@ def make(env, num_envs: int, told: bool = True, workers: str | None = None, time
         raise ValueError(f"workers = {workers!r}; allowed: process, or nothing for one process")
     name, factory = _factory(env, num_envs, args)
     first = factory()
+    name = name or _kind(first)
     if isinstance(getattr(first, "spec", None), Spec):
-        return _fitting(first, first.spec.num_envs, name, num_envs)
+        return _fitting(first, first.spec.num_envs, name, num_envs, exact)
     if isinstance(first, VectorEnv):
-        return Vectorised(_fitting(first, first.num_envs, name, num_envs), name, told)
+        return Vectorised(_fitting(first, first.num_envs, name, num_envs, exact), name, told)
     if not isinstance(first, gymnasium.Env):
         raise ValueError(
             f"environment {name!r} is a {type(first).__module__}.{type(first).__name__}; allowed: gymnasium.Env, "
@@ -221,10 +224,7 @@ class Copies:
 
     def render(self, index: int = 0):
         """Copy `index` as a picture."""
-        frame = self.copies[index].env.render()
-        if frame is None:
-            raise ValueError(f"environment {self.spec.name!r} gives no picture; make it with render_mode='rgb_array'")
-        return np.asarray(frame, np.uint8)
+        return picture(self.spec.name, self.copies[index].env.render)
 
     def close(self):
         """Close every copy."""
@@ -244,14 +244,14 @@ def _copy(factory, name, index, told, costs, time_limit):
     return Copy(limited(factory(), time_limit), name, index, told, costs)
 
 
-def _fitting(world, copies, name, num_envs):
-    if copies != num_envs:
+def _fitting(world, copies, name, num_envs, exact):
+    if exact and copies != num_envs:
         raise ValueError(f"environment {name!r} has {copies} copies and num_envs = {num_envs}: pass num_envs={copies}")
     return world
 
 
 def _factory(env, num_envs: int, args: dict):
-    """What `env` is called, and a callable that makes one (or returns the one that was given)."""
+    """What `env` is called (nothing, if it has no name), and a callable that makes one (or returns the one that was given)."""
     if isinstance(env, str):
         if env == "toy/Counting-v0":
             from bridle.envs.counting import Counting
@@ -260,14 +260,17 @@ def _factory(env, num_envs: int, args: dict):
         if ":" in env and not _registered(env):
             return env, _maker(env, door.find(env), args, num_envs)
         return env, _registry(env, args)
-    kind = type(env)
     if callable(env) and not isinstance(env, (gymnasium.Env, VectorEnv)):
-        name = f"{getattr(env, '__module__', kind.__module__)}:{getattr(env, '__qualname__', kind.__qualname__)}"
-        return name, _maker(name, env, args, num_envs)
+        name = called(env)
+        return name, _maker(name or getattr(env, "__name__", type(env).__name__), env, args, num_envs)
+    door.refuse_unknown(_kind(env), args, [])
+    return _kind(env), lambda: env
+
+
+def _kind(env) -> str:
+    """An environment by its id, or by its class."""
     spec = getattr(env, "spec", None)
-    name = getattr(spec, "id", None) or getattr(spec, "name", None) or f"{kind.__module__}:{kind.__qualname__}"
-    door.refuse_unknown(name, args, [])
-    return name, lambda: env
+    return getattr(spec, "id", None) or getattr(spec, "name", None) or called(type(getattr(env, "unwrapped", env)))
 
 
 def _registered(env: str) -> bool:

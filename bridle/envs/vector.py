@@ -16,6 +16,7 @@ from bridle.envs.adapter import (
     map_tree,
     names_of,
     pick,
+    picture,
     read,
 )
 
@@ -87,10 +88,12 @@ class Vectorised:
 
     def render(self, index: int = 0):
         """Copy `index` as a picture."""
-        frames = self.envs.render()
-        if frames is None or frames[index] is None:
-            raise ValueError(f"environment {self.name!r} gives no picture; make it with render_mode='rgb_array'")
-        return np.asarray(frames[index], np.uint8)
+
+        def draw():
+            frames = self.envs.render()
+            return None if frames is None else frames[index]
+
+        return picture(self.name, draw)
 
     def close(self):
         """Close the environment and its workers."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bridle.core.machine import cores
+from bridle.run import compiled
+
 
 def choose(device: str) -> str:
     """Make `device` (cpu | gpu | tpu) the one where JAX computes from now on in this process; the device in words."""
@@ -28,6 +31,7 @@ def remember() -> None:
 
     if jax.config.jax_compilation_cache_dir is None:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        compiled.mend(home / "bridle" / "jax")
         jax.config.update("jax_compilation_cache_dir", str(home / "bridle" / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -35,4 +39,4 @@ def remember() -> None:
 
 def in_words(device) -> str:
     """Such as `cpu, 2 cores`."""
-    return f"cpu, {os.cpu_count()} cores" if device.platform == "cpu" else f"{device.platform}: {device.device_kind}"
+    return f"cpu, {cores()} cores" if device.platform == "cpu" else f"{device.platform}: {device.device_kind}"

@@ -21,6 +21,8 @@ _REFRESH = 0.25
 _WINDOW = 40
 """Pictures over which speeds are averaged."""
 
+SOURCES = {"train": "episode", "eval": "eval"}
+"""What a person reads, and how the metrics begin that say it: of episodes that training finished, and of evaluations."""
 WATCHED = ("multiplier", "limit", "eta", "feasible", "cost")
 """Beginnings of metrics that a live table shows first: whether the limit is being kept, and how."""
 
@@ -135,6 +137,7 @@ class Display:
         self._stream = stream or sys.stdout
         self._file = open(Path(folder) / "log.txt", "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
         self._seen: dict[str, float] = {}
+        self._evaluated = 0
         self._step, self._updates = start, 0
         self._samples: deque[tuple[float, int, int]] = deque([(time.monotonic(), start, 0)], maxlen=_WINDOW)
         self._next = 0.0
@@ -160,10 +163,12 @@ class Display:
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Show a row of metrics; a metric that a later row leaves out stays as it was."""
-        self._seen |= {name: float(value) for name, value in row.items() if value is not None}
+        told = {name: float(value) for name, value in row.items() if value is not None}
+        self._seen |= told
         self._step = int(row["step"])
+        self._evaluated = self._step if "eval/return" in told else self._evaluated
         self._samples.append((time.monotonic(), self._step, self._updates))
-        self.say(self._line(), quiet=self._live is not None)
+        self.say(self._line(told), quiet=self._live is not None)
         self._next = 0.0
 
     def say(self, text: str, quiet: bool = False) -> None:
@@ -201,19 +206,16 @@ class Display:
         left = (self.total - self._step) / rate if rate > 0 else math.inf
         return rate, (self._updates - updates) / seconds, left
 
-    def _result(self, name: str) -> float | None:
-        """The newest of evaluation's and training's word on `return` or a cost."""
-        return self._seen.get(f"eval/{name}", self._seen.get(f"episode/{name}"))
-
-    def _line(self) -> str:
-        parts = [f"step {self._step:,}/{self.total:,}"]
-        if (value := self._result("return")) is not None:
-            parts.append(f"return {value:.1f}")
-        for name, limit in zip(self.costs, self.limit, strict=True):
-            if (value := self._result(name)) is not None:
-                parts.append(f"{name} {value:.2f} {'<=' if value <= limit else '>'} {limit:g}")
+    def _line(self, row: Mapping[str, float]) -> str:
+        """What one row tells of training and of an evaluation, in columns; a dash where it tells nothing."""
+        parts = [f"step {self._step:>{len(f'{self.total:,}')},}/{self.total:,}"]
+        for name, source in SOURCES.items():
+            parts.append(f"{name} return {_cell(row.get(f'{source}/return'), '7.1f')}")
+            for cost, limit in zip(self.costs, self.limit, strict=True):
+                value = row.get(f"{source}/{cost}")
+                parts[-1] += f" {cost} {_cell(value, '6.2f')}" + f" {_verdict(value, limit)}" * (name == "eval")
         rate, updates, left = self._speeds()
-        return "  ".join([*parts, f"steps/s {rate:,.0f}", f"updates/s {updates:,.0f}", f"eta {duration(left)}"])
+        return " | ".join([*parts, f"{rate:5,.0f} steps/s {updates:4,.0f} updates/s", f"eta {duration(left)}"])
 
     def _picture(self):
         from rich.console import Group
@@ -224,19 +226,23 @@ class Display:
         rate, updates, left = self._speeds()
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(self.total, min(self._step, self.total), width=40), f"{self._step:,}/{self.total:,}")
+        speed = Text(f"{rate:,.0f} steps/s  {updates:,.0f} updates/s  eta {duration(left)}")
+        results = Table.grid(padding=(0, 2))
+        results.add_row("", *(Text(name, justify="right") for name in ("return", *self.costs)))
+        for name, source in SOURCES.items():
+            cells = [Text(_cell(self._seen.get(f"{source}/return"), ".1f"), justify="right")]
+            for cost, limit in zip(self.costs, self.limit, strict=True):
+                value = self._seen.get(f"{source}/{cost}")
+                style = "" if value is None else "green" if value <= limit else "red"
+                text = _cell(value, ".2f") + f" {_verdict(value, limit)}" * (value is not None)
+                cells.append(Text(text, style=style, justify="right"))
+            when = f"at step {self._evaluated:,}" if name == "eval" and self._evaluated else ""
+            results.add_row(name, *cells, when)
         table = Table.grid(padding=(0, 2))
-        table.add_row("speed", f"{rate:,.0f} steps/s  {updates:,.0f} updates/s  eta {duration(left)}")
-        if (value := self._result("return")) is not None:
-            table.add_row("return", f"{value:.1f}")
-        for name, limit in zip(self.costs, self.limit, strict=True):
-            if (value := self._result(name)) is not None:
-                feasible = value <= limit
-                style = "green" if feasible else "red"
-                table.add_row(name, Text(f"{value:.2f} {'<=' if feasible else '>'} {limit:g}", style=style))
         shown = [x for x in self._seen if "/" in x and x.split("/")[0] not in ("eval", "episode", "time")]
         for name in sorted(shown, key=lambda x: not x.rpartition("/")[2].startswith(WATCHED))[:8]:
             table.add_row(name, f"{self._seen[name]:.4g}")
-        return Group(*([Text(self.title, style="bold")] if self.title else []), bar, table)
+        return Group(*([Text(self.title, style="bold")] if self.title else []), bar, speed, results, table)
 
 
 def duration(seconds: float) -> str:
@@ -251,6 +257,16 @@ def duration(seconds: float) -> str:
     if seconds < 86400:
         return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
     return f"{seconds // 86400}d{seconds % 86400 // 3600:02d}h"
+
+
+def _cell(value: float | None, form: str) -> str:
+    """A number, or a dash that takes as much room."""
+    return format(value, form) if value is not None else f"{'-':>{form.partition('.')[0]}}"
+
+
+def _verdict(value: float | None, limit: float) -> str:
+    text = f"{'>' if value is not None and value > limit else '<=':>2} {limit:g}"
+    return text if value is not None else " " * len(text)
 
 
 def _number(name: str, value: Any) -> float | int:

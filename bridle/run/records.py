@@ -9,6 +9,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
+from bridle.core.config import KINDS
 from bridle.core.names import nearest
 
 
@@ -93,6 +94,8 @@ def _parse(hint: Any, value: Any, where: str) -> Any:
         return None
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)  # 1e6 is a float to TOML and to Python
     if hint in (int, bool, str) and type(value) is hint:
         return value
     raise ValueError(f"{where} = {value!r}; allowed: {_say(hint)}")
@@ -130,6 +133,8 @@ def _say(hint: Any) -> str:
         return ", ".join(map(repr, typing.get_args(hint)))
     if hint is type(None):
         return "None"
+    if hint in KINDS:
+        return KINDS[hint][1]
     return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint).replace("typing.", "")
 
 

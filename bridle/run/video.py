@@ -23,15 +23,21 @@ class Video:
             return
         try:
             self.frames.append(np.asarray(self.render(), np.uint8))
+        except ValueError as error:  # our own word about an environment
+            self.error = str(error)
         except Exception as error:  # noqa: BLE001 (whatever a simulator's renderer raises, the evaluation goes on)
-            self.error = f"{type(error).__name__}: {error}"
+            self.error = f"{type(error).__name__}: {error}; `bridle doctor` says which renderers work here"
+
+    def works(self) -> bool:
+        """Can a picture be taken? One is, and thrown away."""
+        self()
+        self.frames.clear()
+        return self.error is None
 
     def save(self, path: Path) -> Path:
         """Write the frames to `path` with the suffix of the format that can be written here; that path."""
         if not self.frames:
-            raise RuntimeError(
-                f"no picture could be drawn ({self.error}); `bridle doctor` says which renderers work here"
-            )
+            raise RuntimeError(f"no picture could be drawn: {self.error}")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             import imageio.v2 as imageio

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bridle.run.disk import Damaged, read_manifest, replace_text
 from bridle.run.folder import RunFolder, open_run
+from bridle.study.cores import held
 from bridle.study.nested import to_toml
 from bridle.study.plan import Trial
 
@@ -85,16 +86,16 @@ class Place:
         return [*program, "train", self.trial.algorithm, "--config", str(self.settings), "--run", str(self.run)]
 
     def start(self, cpus: int, cwd: str | None = None) -> subprocess.Popen:
-        """Its process, in a session of its own, so that Ctrl-C reaches it through us alone."""
+        """Its process on `cpus` cores, in a session of its own, so that Ctrl-C reaches it through us alone."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         preset = {"preset": self.trial.preset} if self.trial.preset else {}
         replace_text(self.settings, to_toml({"algorithm": self.trial.algorithm, **preset, **self.trial.settings}))
         command = self.command()
-        with open(self.log, "a", encoding="utf-8") as log, open(self.lock, "a") as lock:
+        with open(self.log, "a", encoding="utf-8") as log, open(self.lock, "a") as lock, held(cpus) as cores:
             _hold(lock)
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} $ {shlex.join(command)}\n")
             log.flush()
-            # The lock goes on to the process, and is let go when that ends, however it ends.
+            # The locks go on to the process, and are let go when that ends, however it ends.
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -103,7 +104,7 @@ class Place:
                 env=environment(cpus),
                 cwd=cwd,
                 start_new_session=True,
-                pass_fds=(lock.fileno(),),
+                pass_fds=(lock.fileno(), *cores),
             )
 
     def error(self, code: int) -> str:

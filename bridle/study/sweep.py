@@ -8,11 +8,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from bridle.core.machine import cores
 from bridle.run.folder import RunFolder
 from bridle.run.stop import Stopper
 from bridle.study import plan
@@ -78,13 +78,6 @@ def sweep(asked: Asked, say: Callable[[str], None] = print) -> int:
                 job, board, lambda: stopper() or job.disk_is_full or (end is not None and time.monotonic() > end)
             )
             return _tell_end(job, board, asked, stopper)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    with suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _engine(asked: Asked, study: Study) -> ModuleType:

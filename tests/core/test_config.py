@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from bridle.core.config import check_ranges, check_types
+from bridle.core.config import check_ranges, check_types, integer
 
 
 @dataclass(frozen=True)
@@ -33,3 +33,18 @@ def test_a_range_that_does_not_hold_is_refused_with_what_is_allowed():
 def test_a_value_of_the_wrong_type_is_refused(field, value, allowed):
     with pytest.raises(ValueError, match=f"{field} = .*; allowed: {allowed}"):
         Mine(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("300_000", 300_000), ("1e6", 10**6), ("2.5e3", 2_500), ("-3", -3), ("9007199254740993", 2**53 + 1)],
+)
+def test_an_integer_may_be_written_as_people_write_it(text, number):
+    found = integer(text)
+    assert found == number and type(found) is int
+
+
+@pytest.mark.parametrize("text", ["1.5", "1e-3", "1M", "many", "inf", "nan", ""])
+def test_what_is_no_integer_is_refused(text):
+    with pytest.raises(ValueError, match=f"^{text}; allowed: an integer, such as 300_000 or 3e5"):
+        integer(text)

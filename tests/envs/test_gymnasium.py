@@ -1,5 +1,7 @@
 """Worlds out of Gymnasium environments: costs, spaces, seeds, state, and what is said when one of them errs."""
 
+import functools
+
 import gymnasium
 import numpy as np
 import pytest
@@ -365,6 +367,29 @@ def test_the_horizon_is_found_in_the_spec_and_in_a_time_limit():
     assert make("CartPole-v1").spec.horizon == 500
     assert make(limited).spec.horizon == 7
     assert make(Counting).spec.horizon is None
+
+
+def test_an_environment_is_called_by_its_id_or_its_class_and_never_by_an_address():
+    class Here(Counting):
+        pass
+
+    def easy():
+        return Here()
+
+    counting = "bridle.envs.counting:Counting"
+    for env, name in [
+        (gymnasium.make("CartPole-v1"), "CartPole-v1"),
+        (lambda: gymnasium.make("CartPole-v1"), "CartPole-v1"),
+        (TimeLimit(Counting(), 5), counting),
+        (functools.partial(Counting), counting),
+        (lambda: TimeLimit(Counting(), 5), counting),
+        (Counting, counting),
+        (limited, f"{__name__}:limited"),
+        (lambda: Here(), "Here"),
+        (Here, "Here"),
+        (easy, "easy"),
+    ]:
+        assert make(env).spec.name == name
 
 
 def test_render_without_a_mode_says_what_to_do():

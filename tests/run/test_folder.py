@@ -95,6 +95,15 @@ def test_options_come_back_and_what_is_not_told_keeps_its_default():
     assert from_json(Options, {"steps": 5}) == Options(steps=5)
 
 
+def test_a_whole_float_is_an_integer_where_one_is_wanted():
+    found = from_json(Config, {"batch": 1e3, "net": {"hidden": [64.0, 8]}, "either": 2.0})
+    assert [type(x) for x in (found.batch, *found.net.hidden, found.either)] == [int, int, int, float]
+    assert (found.batch, found.net.hidden) == (1_000, (64, 8))
+    assert type(from_json(Options, {"steps": 1e6, "horizon": 1e2}).horizon) is int
+    with pytest.raises(ValueError, match="steps = 1.5; allowed: an integer"):
+        from_json(Options, {"steps": 1.5})
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [
@@ -107,13 +116,13 @@ def test_options_come_back_and_what_is_not_told_keeps_its_default():
             {"constraint": {"kind": "Pid", "gains": [1, 2]}},
             "constraint.gains = [1, 2]; allowed: tuple[float, float, float]",
         ),
-        ({"discount": "a"}, "discount = 'a'; allowed: float"),
-        ({"discount": True}, "discount = True; allowed: float"),
-        ({"batch": 2.5}, "batch = 2.5; allowed: int"),
+        ({"discount": "a"}, "discount = 'a'; allowed: a number"),
+        ({"discount": True}, "discount = True; allowed: a number"),
+        ({"batch": 2.5}, "batch = 2.5; allowed: an integer"),
         ({"batch": 0}, "batch = 0; allowed: an integer > 0"),
-        ({"target": "x"}, "target = 'x'; allowed: float or None"),
+        ({"target": "x"}, "target = 'x'; allowed: a number or None"),
         ({"mode": "sums"}, "mode = 'sums'; allowed: 'rate', 'sum'"),
-        ({"net": {"hidden": [1, "a"]}}, "net.hidden[1] = 'a'; allowed: int"),
+        ({"net": {"hidden": [1, "a"]}}, "net.hidden[1] = 'a'; allowed: an integer"),
         ({"net": 5}, "net = 5; allowed: Net"),
         ([1], "Config = [1]; allowed: a table of Config's fields"),
     ],
@@ -124,7 +133,7 @@ def test_a_wrong_key_or_value_is_told_with_what_is_allowed(data, told):
 
 
 def test_a_field_without_default_must_be_told():
-    with pytest.raises(ValueError, match="size is missing; allowed: int"):
+    with pytest.raises(ValueError, match="size is missing; allowed: an integer"):
         from_json(Needs, {})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import time
 
 import jax.numpy as jnp
@@ -102,17 +103,22 @@ def test_reading_what_is_no_metrics_says_so(tmp_path):
         read(tmp_path / "metrics.csv")
 
 
-def test_without_a_terminal_each_row_is_one_line_that_is_noted_too(tmp_path):
+def test_without_a_terminal_each_row_is_one_line_that_tells_training_and_evaluation_apart(tmp_path):
     out = io.StringIO()
     with Display(tmp_path, 1_500_000, (10.0,), stream=out) as display:
-        display.tick(15_000, 100)
-        display.row({"step": 15_000, "episode/return": 3.0, "eval/return": 312.4, "eval/cost": 4.2})
-        display.row({"step": 30_000, "eval/cost": 11})
+        display.tick(5_000, 100)
+        display.row({"step": 5_000, "episode/return": 3.0, "episode/cost": 12.25})
+        display.row({"step": 15_000, "episode/return": 5.0, "episode/cost": 9, "eval/return": 312.4, "eval/cost": 4.2})
+        display.row({"step": 1_500_000, "eval/return": -1.0, "eval/cost": 11})
         display.say("a note [not markup]")
     lines = out.getvalue().splitlines()
-    assert lines[0].startswith("step 15,000/1,500,000  return 312.4  cost 4.20 <= 10  steps/s ")
-    assert lines[1].startswith("step 30,000/1,500,000  return 312.4  cost 11.00 > 10  steps/s ")
-    assert lines[2] == "a note [not markup]"
+    assert [line.rpartition(" | ")[0].rpartition(" | ")[0] for line in lines[:3]] == [
+        "step     5,000/1,500,000 | train return     3.0 cost  12.25 | eval return       - cost      -      ",
+        "step    15,000/1,500,000 | train return     5.0 cost   9.00 | eval return   312.4 cost   4.20 <= 10",
+        "step 1,500,000/1,500,000 | train return       - cost      - | eval return    -1.0 cost  11.00  > 10",
+    ]
+    assert all("steps/s" in line and "| eta " in line for line in lines[:3])
+    assert lines[3] == "a note [not markup]"
     assert (tmp_path / "log.txt").read_text().splitlines() == lines
 
 
@@ -120,14 +126,18 @@ def test_on_a_terminal_the_table_is_green_when_feasible_and_red_when_not(tmp_pat
     out = io.StringIO()
     with Display(tmp_path, 100, (10.0, 1.0), ("cost/a", "cost/b"), stream=out, live=True, title="sac") as display:
         display.row({"step": 50, "eval/return": 1, "eval/cost/a": 4, "eval/cost/b": 2, "constraint/multiplier": 0.5})
-        display.tick(50, 10)
+        display.row({"step": 75, "episode/return": 6, "episode/cost/a": 30, "episode/cost/b": 0})
+        display.tick(75, 10)
         display.say("a note [not markup]")
     text = out.getvalue()
-    assert "\x1b[32m4.00 <= 10" in text
-    assert "\x1b[31m2.00 > 1" in text
-    for word in ("sac", "50/100", "constraint/multiplier", "a note [not markup]"):
+    assert re.search(r"\x1b\[32m *4.00 <= 10", text)
+    assert re.search(r"\x1b\[31m *2.00  > 1", text)
+    plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", text)
+    assert re.search(r"train +6.0 +30.00  > 10 +0.00 <= 1 *\n", plain)
+    assert re.search(r"eval +1.0 +4.00 <= 10 +2.00  > 1 +at step 50 *\n", plain)
+    for word in ("sac", "75/100", "constraint/multiplier", "a note [not markup]"):
         assert word in text
-    assert len((tmp_path / "log.txt").read_text().splitlines()) == 2
+    assert len((tmp_path / "log.txt").read_text().splitlines()) == 3
 
 
 def test_a_tick_costs_nearly_nothing(tmp_path):

@@ -127,7 +127,7 @@ def test_presets_go_to_the_algorithms_that_they_are_of(trials_of):
         ("discount = 0.97", "discount = 0.98", "matches no trial"),
         ("seeds = [0, 1]", "seeds = [0, 0]", "seeds has 0 twice"),
         ("seeds = [0, 1]", "seeds = []", r"seeds = \[\]; allowed: one or more"),
-        ("seeds = [0, 1]", "seeds = [0.5]", r"seeds\[0\] = 0.5; allowed: int"),
+        ("seeds = [0, 1]", "seeds = [0.5]", r"seeds\[0\] = 0.5; allowed: an integer"),
         ("seeds = [0, 1]", "cpus = 0", "cpus = 0; allowed: an integer > 0"),
         ("steps = 2_000", "seed = 1", r"\[options\]: 'seed' is told by seeds = ..., at the beginning of the file"),
         ("steps = 2_000", "cost_limit = 3", "cost_limit is told twice"),

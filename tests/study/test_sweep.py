@@ -274,6 +274,36 @@ def test_a_trial_gets_as_many_threads_as_it_has_cores(monkeypatch):
     assert (found["NPROC"], found["OPENBLAS_NUM_THREADS"], found["OMP_NUM_THREADS"]) == ("2", "2", "7")
 
 
+@pytest.fixture
+def two_cores(tmp_path, monkeypatch):
+    """Two cores, and nobody else on them."""
+    if not hasattr(os, "sched_setaffinity") or len(all_cores := os.sched_getaffinity(0)) < 2:
+        pytest.skip("takes two cores, on a system that pins processes to them")
+    monkeypatch.setattr("bridle.study.cores.HOME", tmp_path / "cores")
+    os.sched_setaffinity(0, two := set(sorted(all_cores)[:2]))
+    yield two
+    os.sched_setaffinity(0, all_cores)
+
+
+def test_each_trial_has_cores_of_its_own_until_it_ends(study, fake, two_cores):
+    file, folder = study(seeds=range(4))
+    fake |= {f"seed-{i}": "slow" for i in range(4)}
+    places = [Place(folder, trial) for trial in plan.trials(plan.read(file))]
+    _, second, _ = processes = [place.start(1) for place in places[:3]]
+    try:
+        own = [os.sched_getaffinity(process.pid) for process in processes]
+        assert len(own[0]) == len(own[1]) == 1 and own[0] | own[1] == own[2] == two_cores
+        assert os.sched_getaffinity(0) == two_cores
+        second.kill()
+        second.wait()
+        processes.append(places[3].start(1))
+        assert os.sched_getaffinity(processes[-1].pid) == own[1]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
 def test_a_terminal_shows_the_running_trials_and_how_far_they_are(study, monkeypatch):
     monkeypatch.setattr("bridle.study.board.PICTURE", 0.0)
     file, folder = study(seeds=[0, 1])

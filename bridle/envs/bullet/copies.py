@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from importlib import resources
 
 import numpy as np
 
+from bridle.core.machine import cores
 from bridle.envs.bullet.table import Timing
 
 
@@ -31,7 +31,7 @@ class Copies:
         self.model, self._steps = model, steps
         model.opt.timestep = timing.dt / steps
         self.size = mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
-        threads = min(_cores(), num_envs)
+        threads = min(cores(), num_envs)
         self._data = [mujoco.MjData(model) for _ in range(threads)]
         self._rollout = rollout.Rollout(nthread=threads if threads > 1 else 0)
         step = f"{steps} x {1e3 * timing.dt / steps:.3g} ms"
@@ -59,7 +59,3 @@ class Copies:
         if self._rollout is not None:
             self._rollout.close()
             self._rollout = None
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

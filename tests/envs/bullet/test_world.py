@@ -139,8 +139,8 @@ def test_a_world_gone_back_to_a_state_goes_on_bit_for_bit(task):
 @pytest.mark.parametrize("task", ["SafetyCarCircle-v0", "SafetyAntCircle-v0"])
 def test_numbers_do_not_depend_on_the_number_of_threads(task, monkeypatch):
     told = []
-    for cores in (1, 2, 5):
-        monkeypatch.setattr(native, "_cores", lambda cores=cores: cores)
+    for count in (1, 2, 5):
+        monkeypatch.setattr(native, "cores", lambda count=count: count)
         world = bullet.make(task, 10, horizon=30)
         world.reset(np.arange(10))
         told.append(play(world, actions(40, 10, task)))
