@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from pathlib import Path
 
 
@@ -70,11 +71,16 @@ def compare_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def said(text: str) -> None:
+    """What is not the answer: to a person, not into a pipe."""
+    print(f"bridle: {text}", file=sys.stderr)
+
+
 def plot(told: argparse.Namespace) -> int:
     """bridle plot RUN ..."""
     study = importlib.import_module("bridle.study.plot")
     chosen = {name: getattr(told, name) for name in ("out", "x", "kind", "smooth", "select", "exclude", "legend")}
-    for path in study.plot(told.run, **chosen):
+    for path in study.plot(told.run, **chosen, say=said):
         print(path)
     return 0
 

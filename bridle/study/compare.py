@@ -10,11 +10,14 @@ from bridle.core.names import check_word, nearest, one_each
 from bridle.maths.statistics import ENOUGH, Estimate
 from bridle.study import tables
 from bridle.study.axes import several
-from bridle.study.curves import Curve, counted
+from bridle.study.care import cares
+from bridle.study.curves import Curve
 from bridle.study.results import World, overall, results, shared, summary
+from bridle.study.seeds import counted
 from bridle.study.tables import Table, chances, column
 
 NOTHING = Estimate(float("nan"))
+NOT_OVER = "No table over environments: there are no two of them in which every method stands."
 
 
 def main(
@@ -44,21 +47,17 @@ def main(
 
 def compare(worlds: list[World], reference: str | None = None) -> list[Table]:
     """Two tables for each environment and limit, and one over all of them where there are several methods."""
-    reference = _reference(worlds, reference)
-    found = []
-    for world in worlds:
-        found.append(_outcomes(world))
-        if max(map(len, world.methods.values())) > 1 or len(world.methods) > 1:
-            found.append(_robust(world, reference))
-    several_methods = len({name for world in worlds for name in world.methods}) > 1
-    if len(worlds) > 1 and several_methods and len(shared(worlds)) > 1:
-        found += _aggregate(worlds, reference)
-    elif len(worlds) > 1 and several_methods:
-        found[-1].notes.append("No table over environments: there are no two of them in which every method stands.")
+    reference = reference_of(worlds, reference)
+    found = [table for world in worlds for table in of_world(world, reference)]
+    if (all_of_them := over_worlds(worlds, reference)) is not None:
+        found.append(all_of_them)
+    elif len(worlds) > 1 and len({name for world in worlds for name in world.methods}) > 1:
+        found[-1].notes.append(NOT_OVER)
     return found
 
 
-def _reference(worlds: list[World], reference: str | None) -> str:
+def reference_of(worlds: list[World], reference: str | None) -> str:
+    """The method that others are held against: by default the first."""
     known = list(dict.fromkeys(name for world in worlds for name in world.methods))
     if reference is not None and reference not in known:
         raise ValueError(f"no method {reference!r}{nearest(reference, known)}")
@@ -66,6 +65,12 @@ def _reference(worlds: list[World], reference: str | None) -> str:
 
 
 # One world ------------------------------------------------------------------------------------------------------------
+
+
+def of_world(world: World, reference: str) -> list[Table]:
+    """What came out; and robust numbers, where there are several runs."""
+    alone = len(world.methods) == 1 and len(next(iter(world.methods.values()))) == 1
+    return [_outcomes(world)] if alone else [_outcomes(world), _robust(world, reference)]
 
 
 def _outcomes(world: World) -> Table:
@@ -139,27 +144,19 @@ def _notes(world: World) -> list[str]:
     if world.constraints:
         cost = f"Cost: of an episode, limit {_numbers(world.limit)}."
         notes.append(f"{cost} Cost a step: of these evaluations, and of the whole training.")
-    for method, group in world.methods.items():
-        seeds = [run.curve.seed for run in group if run.curve.seed is not None]
-        if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
-            notes.append(
-                f"Take care: {method} has seed {_numbers(twice)} more than once, as if these were independent."
-            )
-    if short := [curve for curve in _curves([world]) if curve.total and curve.step[-1] < 0.99 * curve.total]:
-        many = "1 run has" if len(short) == 1 else f"{len(short)} runs have"
-        least = min(short, key=lambda curve: curve.step[-1] / curve.total)
-        notes.append(
-            f"Take care: {many} not come to the end; the least far, {least.path}, is at {least.step[-1]:,.0f} of "
-            f"{least.total:,} env steps."
-        )
-    return notes
+    methods = {method: [run.curve for run in group] for method, group in world.methods.items()}
+    return notes + [f"Take care: {text}" for text in cares(methods)]
 
 
 # All worlds -----------------------------------------------------------------------------------------------------------
 
 
-def _aggregate(worlds: list[World], reference: str) -> list[Table]:
-    found = overall(here := shared(worlds), reference)
+def over_worlds(worlds: list[World], reference: str) -> Table | None:
+    """The methods over all worlds in which each of them stands; None if those or the methods are not several."""
+    here = shared(worlds)
+    if len(here) < 2 or len(here[0].methods) < 2:
+        return None
+    found = overall(here, reference)
     columns = {
         "method": list(found),
         "seeds": [several(row["seeds"]) for row in found.values()],
@@ -180,7 +177,7 @@ def _aggregate(worlds: list[World], reference: str) -> list[Table]:
     if left := [world.name for world in worlds if world.name not in {x.name for x in here}]:
         notes.append(f"Left out, since not every method stands there: {'; '.join(left)}.")
     title = f"All {len(here)} environments: " + "; ".join(world.name for world in here)
-    return [Table(title, tuple(columns), list(zip(*columns.values(), strict=True)), notes)]
+    return Table(title, tuple(columns), list(zip(*columns.values(), strict=True)), notes)
 
 
 # CSV ------------------------------------------------------------------------------------------------------------------
@@ -188,7 +185,7 @@ def _aggregate(worlds: list[World], reference: str) -> list[Table]:
 
 def records(worlds: list[World], reference: str | None = None) -> list[dict[str, Any]]:
     """A row for each method in each world with all numbers, and with env "all" one for each method over all of them."""
-    reference = _reference(worlds, reference)
+    reference = reference_of(worlds, reference)
     rows: list[dict[str, Any]] = []
     for world in worlds:
         for method in world.methods:

@@ -14,14 +14,17 @@ from bridle.study.axes import (
     colours,
     cost_name,
     evaluated,
+    legend,
     limits_drawn,
     limits_of,
     saved,
     seeds_of,
     several,
     titled,
+    wrapped,
 )
-from bridle.study.curves import Curve, counted, final
+from bridle.study.curves import Curve
+from bridle.study.seeds import counted, final
 
 
 def box(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
@@ -44,7 +47,7 @@ def box(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
                 _box(axes, row, pool, colour)
             limits_drawn(axes, limits_of(methods, i), max(float(pool.max()) for pool in pools), upright=True)
             axes.set_xlabel(cost_name(example, i), loc="left", color=INK)
-        grid[0].set_yticks(range(len(methods)), list(methods) if many else [""], fontweight="bold")
+        grid[0].set_yticks(range(len(methods)), [wrapped(x) for x in methods] if many else [""], fontweight="bold")
         for text, colour in zip(grid[0].get_yticklabels(), colours(len(methods)), strict=True):
             text.set_color(colour)
         grid[0].set_ylim(len(methods) - 0.45, -0.55)
@@ -100,7 +103,7 @@ def plane(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
         last = f"mean of the last {several(map(counted, curves))} evaluations"
         titled(grid[0], env, methods, [f"{last}, {seeds_of(methods)}", evaluated(curves)], 76)
         if len(methods) > 1:
-            figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+            legend(figure, *grid[0].get_legend_handles_labels())
         _legend_below(grid[-1], "small: a seed · great: mean of the method")
         return saved(figure, stem)
 
