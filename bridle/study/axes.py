@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bridle.maths.statistics import ENOUGH
 from bridle.study.care import repeated
 from bridle.study.curves import Curve
 
@@ -88,6 +89,12 @@ def seeds_of(methods: dict[str, list[Curve]]) -> str:
     return f"{several(seeds)} seed{'s' if max(seeds) > 1 else ''}"
 
 
+def band_of(methods: dict[str, list[Curve]]) -> str:
+    """What line and band of a curve are, behind `seeds_of`."""
+    fewest = min(map(len, methods.values()))
+    return ", mean and 95 % interval" if fewest >= ENOUGH else ", mean and range" if fewest == 2 else ""
+
+
 def cost_name(curve: Curve, i: int) -> str:
     """What an axis says of constraint `i`."""
     word = curve.constraints[i]
@@ -99,6 +106,18 @@ def limits_of(methods: dict[str, list[Curve]], i: int) -> list[float]:
     return sorted({curve.limit[i] for group in methods.values() for curve in group})
 
 
+def cost_end(limits: list[float], highest: float) -> float:
+    """Where an axis of costs ends that shows the limits and the highest cost."""
+    return 1.06 * max(highest, 1.8 * max(limits), 1e-9)
+
+
+def no_closer(values: np.ndarray) -> tuple[float, float]:
+    """A range with margins, of at least a tenth of the values, so that seeds which agree look as if they did."""
+    middle, reach = (values.max() + values.min()) / 2, (values.max() - values.min()) / 2
+    reach = max(1.25 * reach, 0.05 * np.abs(values).max(), 1e-9)
+    return float(middle - reach), float(middle + reach)
+
+
 def limits_drawn(axes, limits: list[float], highest: float, upright: bool = False) -> None:
     """The dashed line of each limit across an axis of costs, green ground where one limit is met; sets the axis' range.
 
@@ -106,8 +125,7 @@ def limits_drawn(axes, limits: list[float], highest: float, upright: bool = Fals
     """
     from matplotlib.patheffects import withStroke
 
-    end = 1.06 * max(highest, 1.8 * max(limits), 1e-9)
-    (axes.set_xlim if upright else axes.set_ylim)(0, end)
+    (axes.set_xlim if upright else axes.set_ylim)(0, cost_end(limits, highest))
     if len(limits) == 1:
         (axes.axvspan if upright else axes.axhspan)(0, limits[0], color=FEASIBLE, alpha=0.09, lw=0)
     for limit in limits:

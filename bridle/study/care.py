@@ -15,9 +15,9 @@ def cares(methods: dict[str, list[Curve]]) -> list[str]:
         if (twice := repeated(group))
     ]
     curves = [curve for group in methods.values() for curve in group]
-    if short := [curve for curve in curves if curve.total and len(curve.step) and _share(curve) < 0.99]:
+    if short := [curve for curve in curves if len(curve.step) and share(curve) < 0.99]:
         many = "1 run has" if len(short) == 1 else f"{len(short)} runs have"
-        least = min(short, key=_share)
+        least = min(short, key=share)
         found.append(
             f"{many} not come to the end; the least far, {least.path}, is at {least.step[-1]:,.0f} of "
             f"{least.total:,} env steps."
@@ -31,9 +31,9 @@ def repeated(curves: list[Curve]) -> list[int]:
     return sorted({seed for seed in seeds if seeds.count(seed) > 1})
 
 
-def _share(curve: Curve) -> float:
-    """How much of its training a run has been evaluated in."""
-    return float(curve.step[-1]) / (curve.total or 1)
+def share(curve: Curve) -> float:
+    """How much of its training a run has been evaluated in; 1 where its total is not told."""
+    return float(curve.step[-1]) / curve.total if curve.total and len(curve.step) else float(not curve.total)
 
 
 def _ended(curve: Curve) -> str:

@@ -17,7 +17,6 @@ from bridle.study.seeds import counted
 from bridle.study.tables import Table, chances, column
 
 NOTHING = Estimate(float("nan"))
-NOT_OVER = "No table over environments: there are no two of them in which every method stands."
 
 
 def main(
@@ -47,17 +46,23 @@ def main(
 
 def compare(worlds: list[World], reference: str | None = None) -> list[Table]:
     """Two tables for each environment and limit, and one over all of them where there are several methods."""
-    reference = reference_of(worlds, reference)
-    found = [table for world in worlds for table in of_world(world, reference)]
-    if (all_of_them := over_worlds(worlds, reference)) is not None:
-        found.append(all_of_them)
-    elif len(worlds) > 1 and len({name for world in worlds for name in world.methods}) > 1:
-        found[-1].notes.append(NOT_OVER)
-    return found
+    each, over = sections(worlds, reference)
+    return [*(table for found in each for table in found), *over]
 
 
-def reference_of(worlds: list[World], reference: str | None) -> str:
-    """The method that others are held against: by default the first."""
+def sections(worlds: list[World], reference: str | None = None) -> tuple[list[list[Table]], list[Table]]:
+    """The tables of each world, and that over all of them, if there is one."""
+    reference = _reference(worlds, reference)
+    each = [_of_world(world, reference) for world in worlds]
+    several_methods = len({name for world in worlds for name in world.methods}) > 1
+    if len(worlds) > 1 and several_methods and len(shared(worlds)) > 1:
+        return each, [_over(worlds, reference)]
+    if len(worlds) > 1 and several_methods:
+        each[-1][-1].notes.append("No table over environments: there are no two of them in which every method stands.")
+    return each, []
+
+
+def _reference(worlds: list[World], reference: str | None) -> str:
     known = list(dict.fromkeys(name for world in worlds for name in world.methods))
     if reference is not None and reference not in known:
         raise ValueError(f"no method {reference!r}{nearest(reference, known)}")
@@ -67,8 +72,7 @@ def reference_of(worlds: list[World], reference: str | None) -> str:
 # One world ------------------------------------------------------------------------------------------------------------
 
 
-def of_world(world: World, reference: str) -> list[Table]:
-    """What came out; and robust numbers, where there are several runs."""
+def _of_world(world: World, reference: str) -> list[Table]:
     alone = len(world.methods) == 1 and len(next(iter(world.methods.values()))) == 1
     return [_outcomes(world)] if alone else [_outcomes(world), _robust(world, reference)]
 
@@ -151,12 +155,8 @@ def _notes(world: World) -> list[str]:
 # All worlds -----------------------------------------------------------------------------------------------------------
 
 
-def over_worlds(worlds: list[World], reference: str) -> Table | None:
-    """The methods over all worlds in which each of them stands; None if those or the methods are not several."""
-    here = shared(worlds)
-    if len(here) < 2 or len(here[0].methods) < 2:
-        return None
-    found = overall(here, reference)
+def _over(worlds: list[World], reference: str) -> Table:
+    found = overall(here := shared(worlds), reference)
     columns = {
         "method": list(found),
         "seeds": [several(row["seeds"]) for row in found.values()],
@@ -185,7 +185,7 @@ def over_worlds(worlds: list[World], reference: str) -> Table | None:
 
 def records(worlds: list[World], reference: str | None = None) -> list[dict[str, Any]]:
     """A row for each method in each world with all numbers, and with env "all" one for each method over all of them."""
-    reference = reference_of(worlds, reference)
+    reference = _reference(worlds, reference)
     rows: list[dict[str, Any]] = []
     for world in worlds:
         for method in world.methods:

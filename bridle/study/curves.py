@@ -173,6 +173,15 @@ def grouped(curves: Sequence[Curve], legend: Sequence[str] = ()) -> dict[str, di
     return found
 
 
+def home(curves: Sequence[Curve]) -> Path:
+    """The folder of the run, or the nearest one that holds all of them."""
+    paths = [curve.path if curve.path.is_dir() else curve.path.parent for curve in curves]
+    folder = paths[0]
+    while not all(path.resolve().is_relative_to(folder.resolve()) for path in paths):
+        folder = folder.resolve().parent
+    return folder
+
+
 def _read(run: folders.RunFolder, method: str, label: str) -> Curve:
     options, spec = run.config["options"], run.config["spec"]
     constraints = tuple(spec["constraints"])

@@ -12,6 +12,7 @@ from bridle.study.axes import (
     SOFT,
     STYLE,
     are_long,
+    band_of,
     colours,
     cost_name,
     evaluated,
@@ -82,9 +83,7 @@ def _dress(top, bottoms, env: str, methods: dict[str, list[Curve]], x: str, smoo
     from matplotlib.ticker import FuncFormatter
 
     curves = [curve for group in methods.values() for curve in group]
-    fewest = min(map(len, methods.values()))
-    band = ", mean and 95 % interval" if fewest >= 3 else ", mean and range" if fewest == 2 else ""
-    facts = [seeds_of(methods) + band, evaluated(curves)]
+    facts = [seeds_of(methods) + band_of(methods), evaluated(curves)]
     titled(top, env, methods, [*facts, *([f"smoothed over {smooth}"] if smooth > 1 else [])])
     top.set_ylabel("return")
     for i, axes in enumerate(bottoms):

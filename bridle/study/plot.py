@@ -11,7 +11,7 @@ from typing import Any
 from bridle.core.names import check_word
 from bridle.study import lines, points
 from bridle.study.care import cares
-from bridle.study.curves import AXES, Curve, grouped, read
+from bridle.study.curves import AXES, Curve, grouped, home, read
 
 KINDS = ("curves", "box", "plane")
 
@@ -62,8 +62,4 @@ def _stem(curves: Sequence[Curve], out: Path | str | None, kind: str, env: str |
         return Path(out).with_name(Path(out).stem + tail)
     if out is not None:
         return Path(out, kind + tail)
-    folders = [curve.path if curve.path.is_dir() else curve.path.parent for curve in curves]
-    folder = folders[0]
-    while not all(path.resolve().is_relative_to(folder.resolve()) for path in folders):
-        folder = folder.resolve().parent
-    return folder / (kind + tail)
+    return home(curves) / (kind + tail)
