@@ -290,6 +290,17 @@ COMMANDS: dict[str, Command] = {
         reading.compare_flags,
         reading.compare,
     ),
+    "report": Command(
+        "bridle report RUN ... [--out report.html] [--reference METHOD] [--videos MB] ...",
+        "One HTML page that needs no network: curves, box plots, tables, settings side by side, videos.",
+        (
+            "bridle report runs",
+            "bridle report runs/SafetyCarCircle-v0 --out circle.html --reference cvpo",
+            "bridle report runs --select SafetyCarCircle --videos 0",
+        ),
+        reading.report_flags,
+        reading.report,
+    ),
     "sweep": Command(sweep.USAGE, sweep.ABOUT, sweep.EXAMPLES, sweep.flags, sweep.run),
     "list": Command(
         "bridle list [algorithms|envs|presets]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from pathlib import Path
 
 from bridle.core.config import integer
@@ -71,16 +72,44 @@ def compare_flags(parser: argparse.ArgumentParser) -> None:
         help="text, markdown, latex or csv; by default as FILE ends (.md .tex .csv), or text",
     )
     parser.add_argument("--out", metavar="FILE", type=Path, help="where it is written; by default it is printed")
+    _reference_flag(parser)
+
+
+def report_flags(parser: argparse.ArgumentParser) -> None:
+    """Of `bridle report`."""
+    _runs_flags(parser)
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="the page (.html), or its folder; by default the folder that holds them all",
+    )
+    _reference_flag(parser)
+    parser.add_argument(
+        "--videos",
+        metavar="MB",
+        type=float,
+        default=25.0,
+        help="megabytes of videos that the page may hold [%(default)g]",
+    )
+
+
+def _reference_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", metavar="METHOD", help="what each method is held against; by default the first that comes"
     )
+
+
+def said(text: str) -> None:
+    """What is not the answer: to a person, not into a pipe."""
+    print(f"bridle: {text}", file=sys.stderr)
 
 
 def plot(told: argparse.Namespace) -> int:
     """bridle plot RUN ..."""
     study = importlib.import_module("bridle.study.plot")
     chosen = {name: getattr(told, name) for name in ("out", "x", "kind", "smooth", "select", "exclude", "legend")}
-    for path in study.plot(told.run, **chosen):
+    for path in study.plot(told.run, **chosen, say=said):
         print(path)
     return 0
 
@@ -89,4 +118,11 @@ def compare(told: argparse.Namespace) -> int:
     """bridle compare RUN ..."""
     study = importlib.import_module("bridle.study.compare")
     study.main(told.run, told.format, told.out, told.reference, told.select, told.exclude)
+    return 0
+
+
+def report(told: argparse.Namespace) -> int:
+    """bridle report RUN ..."""
+    study = importlib.import_module("bridle.study.report")
+    print(study.report(told.run, told.out, told.reference, told.select, told.exclude, told.videos))
     return 0

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
+from bridle.maths.statistics import ENOUGH
+from bridle.study.care import repeated
 from bridle.study.curves import Curve
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B4B8A")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B4B8A", "#6E6E6E")
 """After Okabe and Ito (2008): told apart by colour-blind readers too."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 INK, SOFT, FAINT, FEASIBLE = "#20262E", "#5B6570", "#8A929C", "#2E9E6B"
 WIDTH = 104
 """Letters of a line of facts."""
+LONG = 24
+"""Letters of a name beyond which it does not stand beside what is drawn."""
+MANY = 12
+"""Names beyond which they do not stand beside what is drawn."""
 STYLE = {
     "font.size": 11,
     "axes.edgecolor": FAINT,
@@ -76,9 +82,17 @@ def _lines(facts: list[str], width: int) -> list[str]:
 
 
 def seeds_of(methods: dict[str, list[Curve]]) -> str:
-    """`3 seeds`, `1 to 3 seeds`."""
+    """`3 seeds`, `1 to 3 seeds`, `4 runs, not all of different seeds`."""
     seeds = [len(group) for group in methods.values()]
+    if any(map(repeated, methods.values())):
+        return f"{several(seeds)} runs, not all of different seeds"
     return f"{several(seeds)} seed{'s' if max(seeds) > 1 else ''}"
+
+
+def band_of(methods: dict[str, list[Curve]]) -> str:
+    """What line and band of a curve are, behind `seeds_of`."""
+    fewest = min(map(len, methods.values()))
+    return ", mean and 95 % interval" if fewest >= ENOUGH else ", mean and range" if fewest == 2 else ""
 
 
 def cost_name(curve: Curve, i: int) -> str:
@@ -92,6 +106,18 @@ def limits_of(methods: dict[str, list[Curve]], i: int) -> list[float]:
     return sorted({curve.limit[i] for group in methods.values() for curve in group})
 
 
+def cost_end(limits: list[float], highest: float) -> float:
+    """Where an axis of costs ends that shows the limits and the highest cost."""
+    return 1.06 * max(highest, 1.8 * max(limits), 1e-9)
+
+
+def no_closer(values: np.ndarray) -> tuple[float, float]:
+    """A range with margins, of at least a tenth of the values, so that seeds which agree look as if they did."""
+    middle, reach = (values.max() + values.min()) / 2, (values.max() - values.min()) / 2
+    reach = max(1.25 * reach, 0.05 * np.abs(values).max(), 1e-9)
+    return float(middle - reach), float(middle + reach)
+
+
 def limits_drawn(axes, limits: list[float], highest: float, upright: bool = False) -> None:
     """The dashed line of each limit across an axis of costs, green ground where one limit is met; sets the axis' range.
 
@@ -99,8 +125,7 @@ def limits_drawn(axes, limits: list[float], highest: float, upright: bool = Fals
     """
     from matplotlib.patheffects import withStroke
 
-    end = 1.06 * max(highest, 1.8 * max(limits), 1e-9)
-    (axes.set_xlim if upright else axes.set_ylim)(0, end)
+    (axes.set_xlim if upright else axes.set_ylim)(0, cost_end(limits, highest))
     if len(limits) == 1:
         (axes.axvspan if upright else axes.axhspan)(0, limits[0], color=FEASIBLE, alpha=0.09, lw=0)
     for limit in limits:
@@ -128,13 +153,40 @@ def short(value: float) -> str:
     return f"{value:g}"
 
 
-def spread(values: list[float], apart: float) -> np.ndarray:
-    """Places near `values` that keep `apart` from each other, in the same order."""
-    order = np.argsort(values, kind="stable")
-    shifted = np.array(values, float)[order]
-    for i in range(1, len(shifted)):
-        shifted[i] = max(shifted[i], shifted[i - 1] + apart)
-    shifted -= max(0.0, (shifted - np.array(values, float)[order]).mean())
-    places = np.empty(len(shifted))
-    places[order] = shifted
+def spread(values: list[float], apart: float, low: float = -np.inf, high: float = np.inf) -> np.ndarray:
+    """Places in [low, high] in the same order, `apart` from each other, as near to `values` as can be.
+
+    Less n times `apart`, the n-th place may stand where the one before it does: that is isotonic regression, by pooling
+    neighbours that are in each other's way.
+    """
+    order, steps = np.argsort(values, kind="stable"), apart * np.arange(len(values))
+    pools: list[tuple[float, int]] = []
+    for value in np.array(values, float)[order] - steps:
+        pools.append((value, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (one, m), (other, n) = pools[-2:]
+            pools[-2:] = [((one * m + other * n) / (m + n), m + n)]
+    near = np.repeat([mean for mean, _ in pools], [count for _, count in pools])
+    places = np.empty(len(values))
+    places[order] = np.clip(near, low, max(low, high - apart * (len(values) - 1))) + steps
     return places
+
+
+def wrapped(name: str) -> str:
+    """A name in lines that a picture has room for; a setting stays beside its value."""
+    return textwrap.fill(", ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in name.split(", ")), LONG)
+
+
+def are_long(names: Iterable[str]) -> bool:
+    """Would these names take the room of what is drawn, if they stood beside it?"""
+    return max(map(len, names)) > LONG
+
+
+def legend(figure, handles: list, names: list[str]) -> None:
+    """Beside what is drawn; below it, where names are long, and the picture grows."""
+    if not are_long(names) and len(names) <= MANY:
+        figure.legend(handles, names, loc="outside right upper", frameon=False)
+        return
+    columns = max(1, min(3, int(13 * figure.get_figwidth() / (max(map(len, names)) + 8)), len(names)))
+    figure.set_figheight(figure.get_figheight() + 0.25 * -(-len(names) // columns))
+    figure.legend(handles, names, loc="outside lower left", frameon=False, ncols=columns)

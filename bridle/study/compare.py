@@ -10,8 +10,10 @@ from bridle.core.names import check_word, nearest, one_each
 from bridle.maths.statistics import ENOUGH, Estimate
 from bridle.study import tables
 from bridle.study.axes import several
-from bridle.study.curves import Curve, counted
+from bridle.study.care import cares
+from bridle.study.curves import Curve
 from bridle.study.results import World, overall, results, shared, summary
+from bridle.study.seeds import counted
 from bridle.study.tables import Table, chances, column
 
 NOTHING = Estimate(float("nan"))
@@ -44,18 +46,20 @@ def main(
 
 def compare(worlds: list[World], reference: str | None = None) -> list[Table]:
     """Two tables for each environment and limit, and one over all of them where there are several methods."""
+    each, over = sections(worlds, reference)
+    return [*(table for found in each for table in found), *over]
+
+
+def sections(worlds: list[World], reference: str | None = None) -> tuple[list[list[Table]], list[Table]]:
+    """The tables of each world, and that over all of them, if there is one."""
     reference = _reference(worlds, reference)
-    found = []
-    for world in worlds:
-        found.append(_outcomes(world))
-        if max(map(len, world.methods.values())) > 1 or len(world.methods) > 1:
-            found.append(_robust(world, reference))
+    each = [_of_world(world, reference) for world in worlds]
     several_methods = len({name for world in worlds for name in world.methods}) > 1
     if len(worlds) > 1 and several_methods and len(shared(worlds)) > 1:
-        found += _aggregate(worlds, reference)
-    elif len(worlds) > 1 and several_methods:
-        found[-1].notes.append("No table over environments: there are no two of them in which every method stands.")
-    return found
+        return each, [_over(worlds, reference)]
+    if len(worlds) > 1 and several_methods:
+        each[-1][-1].notes.append("No table over environments: there are no two of them in which every method stands.")
+    return each, []
 
 
 def _reference(worlds: list[World], reference: str | None) -> str:
@@ -66,6 +70,11 @@ def _reference(worlds: list[World], reference: str | None) -> str:
 
 
 # One world ------------------------------------------------------------------------------------------------------------
+
+
+def _of_world(world: World, reference: str) -> list[Table]:
+    alone = len(world.methods) == 1 and len(next(iter(world.methods.values()))) == 1
+    return [_outcomes(world)] if alone else [_outcomes(world), _robust(world, reference)]
 
 
 def _outcomes(world: World) -> Table:
@@ -139,26 +148,14 @@ def _notes(world: World) -> list[str]:
     if world.constraints:
         cost = f"Cost: of an episode, limit {_numbers(world.limit)}."
         notes.append(f"{cost} Cost a step: of these evaluations, and of the whole training.")
-    for method, group in world.methods.items():
-        seeds = [run.curve.seed for run in group if run.curve.seed is not None]
-        if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
-            notes.append(
-                f"Take care: {method} has seed {_numbers(twice)} more than once, as if these were independent."
-            )
-    if short := [curve for curve in _curves([world]) if curve.total and curve.step[-1] < 0.99 * curve.total]:
-        many = "1 run has" if len(short) == 1 else f"{len(short)} runs have"
-        least = min(short, key=lambda curve: curve.step[-1] / curve.total)
-        notes.append(
-            f"Take care: {many} not come to the end; the least far, {least.path}, is at {least.step[-1]:,.0f} of "
-            f"{least.total:,} env steps."
-        )
-    return notes
+    methods = {method: [run.curve for run in group] for method, group in world.methods.items()}
+    return notes + [f"Take care: {text}" for text in cares(methods)]
 
 
 # All worlds -----------------------------------------------------------------------------------------------------------
 
 
-def _aggregate(worlds: list[World], reference: str) -> list[Table]:
+def _over(worlds: list[World], reference: str) -> Table:
     found = overall(here := shared(worlds), reference)
     columns = {
         "method": list(found),
@@ -180,7 +177,7 @@ def _aggregate(worlds: list[World], reference: str) -> list[Table]:
     if left := [world.name for world in worlds if world.name not in {x.name for x in here}]:
         notes.append(f"Left out, since not every method stands there: {'; '.join(left)}.")
     title = f"All {len(here)} environments: " + "; ".join(world.name for world in here)
-    return [Table(title, tuple(columns), list(zip(*columns.values(), strict=True)), notes)]
+    return Table(title, tuple(columns), list(zip(*columns.values(), strict=True)), notes)
 
 
 # CSV ------------------------------------------------------------------------------------------------------------------

@@ -1,15 +1,15 @@
-"""Evaluations of finished and running trainings: found, read, labelled, chosen, summed up over seeds."""
+"""Evaluations of finished and running trainings: found, read, labelled, chosen, grouped."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bridle.core.names import one_each
-from bridle.maths.statistics import ENOUGH, student
 from bridle.run import folder as folders
 from bridle.run import log
 from bridle.run.disk import Damaged, read_manifest
@@ -21,10 +21,33 @@ AXES = {"step": "env steps", "updates": "gradient steps", "minutes": "minutes of
 
 
 @dataclasses.dataclass(frozen=True)
-class Curve:
-    """The evaluations of one run."""
+class Series:
+    """Return and cost of one run along its training."""
 
     path: Path
+    step: np.ndarray
+    """[L], increasing."""
+    updates: np.ndarray
+    """[L], NaN where it is not told; so are minutes."""
+    minutes: np.ndarray
+    """[L]"""
+    returns: np.ndarray
+    """[L]"""
+    cost: np.ndarray
+    """[L C]"""
+
+    def along(self, x: str) -> np.ndarray:
+        """The x-axis of that name."""
+        values = getattr(self, x)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{self.path} tells no {AXES[x]}; draw it along another axis, such as --x step")
+        return values
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve(Series):
+    """The evaluations of one run."""
+
     env: str
     """The world with what must stand beside it, such as its dialect; "" where a file of another tool tells none."""
     method: str
@@ -40,27 +63,14 @@ class Curve:
     seed: int | None
     total: int | None
     """Env steps that the run was asked for."""
-    step: np.ndarray
-    """[L], increasing."""
-    updates: np.ndarray
-    """[L], NaN where it is not told; so are the next two."""
-    minutes: np.ndarray
-    """[L]"""
     length: np.ndarray
-    """[L], env steps of an episode."""
-    returns: np.ndarray
-    """[L]"""
-    cost: np.ndarray
-    """[L C]"""
+    """[L], env steps of an episode; NaN where it is not told."""
     training_rate: np.ndarray
     """[C], cost of an env step over the whole training; NaN where it is not told."""
-
-    def along(self, x: str) -> np.ndarray:
-        """The x-axis of that name."""
-        values = getattr(self, x)
-        if not np.isfinite(values).all():
-            raise ValueError(f"{self.path} tells no {AXES[x]}; draw it along another axis, such as --x step")
-        return values
+    training: Series | None = None
+    """The episodes that finished in training, with its exploration; None if the run tells of none."""
+    config: dict = dataclasses.field(default_factory=dict)
+    """What the run was asked to do, as its folder tells; {} for other tools."""
 
 
 def find(runs: Sequence[Path | str]) -> list[Path]:
@@ -86,24 +96,57 @@ def read(runs: Sequence[Path | str], select: Sequence[str] = (), exclude: Sequen
     `select` keeps runs whose path or label holds one of the texts, `exclude` drops those that hold one. What another tool
     wrote is laid beside our runs of the same environment, whatever the dialect, if there is just one.
     """
+    curves, refused = readable(runs, select, exclude)
+    if refused:
+        raise refused[0]
+    for curve in curves:
+        if not len(curve.step):
+            raise ValueError(blank(curve))
+    return curves
+
+
+def readable(
+    runs: Sequence[Path | str], select: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> tuple[list[Curve], list[ValueError]]:
+    """As `read`, also the runs without evaluations (L = 0); beside them why others cannot be read."""
     paths = [path for path in find(runs) if not _holds(exclude, str(path))]
-    ours = [folders.open_run(path) for path in paths if not foreign.table_of(path)]
+    refused: list[ValueError] = []
+    ours = _tried([path for path in paths if not foreign.table_of(path)], folders.open_run, refused)
     names = labels([run.config for run in ours])
     kept = [
-        (run, name)
+        (run, *name)
         for run, name in zip(ours, names, strict=True)
         if (not select or _holds(select, str(run.path), name[1])) and not _holds(exclude, name[1])
     ]
-    curves = [_read(run, *name) for run, name in kept]
-    for path in paths:
-        if (table := foreign.table_of(path)) is not None:
-            curve = _beside(foreign.read(table), curves)
-            if (not select or _holds(select, str(path), curve.label)) and not _holds(exclude, curve.label):
-                curves.append(curve)
-    if not curves:
+    curves = _tried(kept, lambda told: _read(*told), refused)
+
+    def lay(table: Path) -> None:
+        curve = _beside(foreign.read(table), curves)
+        if (not select or _holds(select, str(curve.path), curve.label)) and not _holds(exclude, curve.label):
+            curves.append(curve)
+
+    _tried([table for path in paths if (table := foreign.table_of(path))], lay, refused)
+    if not curves and not refused:
         texts = " ".join([*(f"--select {x}" for x in select), *(f"--exclude {x}" for x in exclude)])
         raise ValueError(f"no run is left by {texts}; there are: {', '.join(dict.fromkeys(x for _, x in names))}")
-    return curves
+    return curves, refused
+
+
+def blank(curve: Curve) -> str:
+    """What is said of a run without evaluations."""
+    due = curve.config["options"]["eval_every"]
+    return f"{curve.path} has no evaluations yet; the first one is due at step {due:,} (or at the end of the run)"
+
+
+def _tried(what: Iterable[Any], do: Callable, refused: list[ValueError]) -> list[Any]:
+    """`do` of each; what it refuses is left out and told in `refused`."""
+    done = []
+    for one in what:
+        try:
+            done.append(do(one))
+        except ValueError as error:
+            refused.append(error)
+    return done
 
 
 def _holds(texts: Sequence[str], *where: str) -> bool:
@@ -130,24 +173,26 @@ def grouped(curves: Sequence[Curve], legend: Sequence[str] = ()) -> dict[str, di
     return found
 
 
+def home(curves: Sequence[Curve]) -> Path:
+    """The folder of the run, or the nearest one that holds all of them."""
+    paths = [curve.path if curve.path.is_dir() else curve.path.parent for curve in curves]
+    folder = paths[0]
+    while not all(path.resolve().is_relative_to(folder.resolve()) for path in paths):
+        folder = folder.resolve().parent
+    return folder
+
+
 def _read(run: folders.RunFolder, method: str, label: str) -> Curve:
     options, spec = run.config["options"], run.config["spec"]
     constraints = tuple(spec["constraints"])
-    names = one_each("eval/cost", len(constraints))
-    metrics = log.read(run.metrics) if run.metrics.exists() else {}
-    rows = np.isfinite(metrics.get("eval/return", np.array([])))
-    if not rows.any():
-        raise ValueError(
-            f"{run.path} has no evaluations yet; the first one is due at step {options['eval_every']:,} "
-            f"(or at the end of the run)"
-        )
-    if missing := [name for name in names if name not in metrics]:
+    metrics = log.read(run.metrics) if run.metrics.exists() else {"step": np.array([])}
+    rows, series = _series(run, metrics, "eval", len(constraints))
+    if rows.any() and (missing := [x for x in one_each("eval/cost", len(constraints)) if x not in metrics]):
         raise ValueError(f"{run.metrics} lacks the columns {', '.join(missing)}")
-    unknown = np.full(len(rows), np.nan)
     notes = [text for name, text in run.config.get("notes", {}).items() if name == "dialect"]
     limit = tuple(options["cost_limit"])
     return Curve(
-        path=run.path,
+        **series,
         env=", ".join([spec["name"].removeprefix("bridle/"), *(f"dialect {text}" for text in notes)]),
         method=method,
         label=label,
@@ -157,14 +202,31 @@ def _read(run: folders.RunFolder, method: str, label: str) -> Curve:
         episodes=int(options["eval_episodes"]),
         seed=options["seed"],
         total=options["steps"],
-        step=metrics["step"][rows].astype(float),
-        updates=_updates(metrics)[rows],
-        minutes=metrics.get("time/seconds", unknown)[rows] / 60,
-        length=metrics.get("eval/length", unknown)[rows],
-        returns=metrics["eval/return"][rows],
-        cost=np.stack([metrics[name][rows] for name in names], 1) if names else np.zeros((rows.sum(), 0)),
+        length=metrics.get("eval/length", np.full(len(rows), np.nan))[rows],
         training_rate=_training_rate(metrics, len(constraints)),
+        training=_training(run, metrics, len(constraints)),
+        config=run.config,
     )
+
+
+def _series(run: folders.RunFolder, metrics: dict[str, np.ndarray], kind: str, constraints: int) -> tuple:
+    """Which rows tell of episodes of that kind, eval | episode, and the fields of a `Series` out of them."""
+    unknown = np.full(len(metrics["step"]), np.nan)
+    rows = np.isfinite(metrics.get(f"{kind}/return", unknown))
+    costs = [metrics.get(name, unknown)[rows] for name in one_each(f"{kind}/cost", constraints)]
+    return rows, {
+        "path": run.path,
+        "step": metrics["step"][rows].astype(float),
+        "updates": _updates(metrics)[rows],
+        "minutes": metrics.get("time/seconds", unknown)[rows] / 60,
+        "returns": metrics.get(f"{kind}/return", unknown)[rows],
+        "cost": np.stack(costs, 1) if costs else np.zeros((rows.sum(), 0)),
+    }
+
+
+def _training(run: folders.RunFolder, metrics: dict[str, np.ndarray], constraints: int) -> Series | None:
+    rows, series = _series(run, metrics, "episode", constraints)
+    return Series(**series) if rows.any() else None
 
 
 def _updates(metrics: dict[str, np.ndarray]) -> np.ndarray:
@@ -223,45 +285,3 @@ def _beside(table: foreign.Table, ours: list[Curve]) -> Curve:
         cost=table.cost[:, None],
         training_rate=np.array([np.nan]),
     )
-
-
-def counted(curve: Curve) -> int:
-    """How many of the last evaluations a result is the mean of."""
-    return max(1, round(len(curve.step) / 10))
-
-
-def final(curve: Curve) -> tuple[float, np.ndarray]:
-    """Return and cost [C] as results are reported: the mean of the last tenth of the evaluations."""
-    last = counted(curve)
-    return float(curve.returns[-last:].mean()), curve.cost[-last:].mean(0)
-
-
-def smoothed(y: np.ndarray, window: int) -> np.ndarray:
-    """The mean of `window` evaluations round each; of fewer at the ends. y [L]: [L]."""
-    before, after = (window - 1) // 2, window // 2
-    return np.array([y[max(0, i - before) : i + after + 1].mean() for i in range(len(y))])
-
-
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """The curves of several seeds on one grid."""
-
-    x: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-def summarise(xs: list[np.ndarray], ys: list[np.ndarray]) -> Summary:
-    """Mean over seeds where all of them have come, on the union of their grids.
-
-    The band is the 95 % interval of the mean (Student's t) from three seeds on, and the range of two.
-    """
-    first, last = max(x[0] for x in xs), min(x[-1] for x in xs)
-    grid = np.unique(np.concatenate(xs))
-    grid = grid[(grid >= first) & (grid <= last)] if first <= last else xs[0][-1:]
-    table = np.stack([np.interp(grid, x, y) for x, y in zip(xs, ys, strict=True)])
-    if len(table) < ENOUGH:
-        return Summary(grid, table.mean(0), table.min(0), table.max(0))
-    mean, low, high = np.array([student(column) for column in table.T]).T
-    return Summary(grid, mean, low, high)

@@ -20,6 +20,7 @@ NEEDED = (
 )  # fmt: skip
 WELCOME = {
     "imageio-ffmpeg": "videos as MP4 instead of GIF: pip install 'bridle[video]'",
+    "plotly": "reports as a page: pip install 'bridle[report]'",
     "tensorboard": "a look at a run's events: pip install tensorboard",
 }
 WORLDS = (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from bridle.core.names import check_word
 from bridle.study import lines, points
-from bridle.study.curves import AXES, Curve, grouped, read
+from bridle.study.care import cares
+from bridle.study.curves import AXES, Curve, grouped, home, read
 
 KINDS = ("curves", "box", "plane")
 
@@ -22,13 +25,14 @@ def plot(
     select: Sequence[str] = (),
     exclude: Sequence[str] = (),
     legend: Sequence[str] = (),
+    say: Callable[[str], Any] = warnings.warn,
 ) -> list[Path]:
     """Draw a PNG and an SVG for each environment among `runs` (run folders, or folders that hold some); their paths.
 
     Runs that differ in nothing but their seed are the seeds of one method. `out`: a folder, or a file whose name is taken;
     by default the run's folder, or the one that holds all of them. `kind`: curves | box | plane. `x`: step | updates |
     minutes, and `smooth`, evaluations that a point of a curve is the mean of: for curves. `select`, `exclude`: texts in paths
-    or labels. `legend`: names of the methods, in the order in which they come.
+    or labels. `legend`: names of the methods, in the order in which they come. `say` hears what to take care of.
     """
     check_word("kind", kind, KINDS)
     check_word("x", x, AXES)
@@ -38,6 +42,8 @@ def plot(
     figures = grouped(curves, legend)
     written = []
     for env, methods in figures.items():
+        for text in cares(methods):
+            say(f"take care: {text}")
         stem = _stem(curves, out, kind, env if len(figures) > 1 else None)
         stem.parent.mkdir(parents=True, exist_ok=True)
         if kind == "curves":
@@ -56,8 +62,4 @@ def _stem(curves: Sequence[Curve], out: Path | str | None, kind: str, env: str |
         return Path(out).with_name(Path(out).stem + tail)
     if out is not None:
         return Path(out, kind + tail)
-    folders = [curve.path if curve.path.is_dir() else curve.path.parent for curve in curves]
-    folder = folders[0]
-    while not all(path.resolve().is_relative_to(folder.resolve()) for path in folders):
-        folder = folder.resolve().parent
-    return folder / (kind + tail)
+    return home(curves) / (kind + tail)

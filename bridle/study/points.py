@@ -14,14 +14,18 @@ from bridle.study.axes import (
     colours,
     cost_name,
     evaluated,
+    legend,
     limits_drawn,
     limits_of,
+    no_closer,
     saved,
     seeds_of,
     several,
     titled,
+    wrapped,
 )
-from bridle.study.curves import Curve, counted, final
+from bridle.study.curves import Curve
+from bridle.study.seeds import counted, final
 
 
 def box(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
@@ -39,12 +43,12 @@ def box(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
         figure = Figure(figsize=(8.4 + 3.6 * (panels - 1), 1.9 + 0.62 * len(methods)), layout="constrained")
         grid = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
         for i, axes in enumerate(grid[: len(example.constraints)]):
-            pools = [np.concatenate([c.cost[-counted(c) :, i] for c in curves]) for curves in methods.values()]
-            for row, (colour, pool) in enumerate(zip(colours(len(methods)), pools, strict=True)):
+            found = pools(methods, i)
+            for row, (colour, pool) in enumerate(zip(colours(len(methods)), found, strict=True)):
                 _box(axes, row, pool, colour)
-            limits_drawn(axes, limits_of(methods, i), max(float(pool.max()) for pool in pools), upright=True)
+            limits_drawn(axes, limits_of(methods, i), max(float(pool.max()) for pool in found), upright=True)
             axes.set_xlabel(cost_name(example, i), loc="left", color=INK)
-        grid[0].set_yticks(range(len(methods)), list(methods) if many else [""], fontweight="bold")
+        grid[0].set_yticks(range(len(methods)), [wrapped(x) for x in methods] if many else [""], fontweight="bold")
         for text, colour in zip(grid[0].get_yticklabels(), colours(len(methods)), strict=True):
             text.set_color(colour)
         grid[0].set_ylim(len(methods) - 0.45, -0.55)
@@ -55,6 +59,16 @@ def box(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
         return saved(figure, stem)
 
 
+def pools(methods: dict[str, list[Curve]], i: int) -> list[np.ndarray]:
+    """For each method the converged costs of constraint `i`: of the last tenth of the evaluations of all its seeds."""
+    return [np.concatenate([c.cost[-counted(c) :, i] for c in curves]) for curves in methods.values()]
+
+
+def apart(count: int) -> np.ndarray:
+    """How far off the middle of a row its points stand: apart from each other, and the same each time."""
+    return 0.16 * np.sin(2.4 * np.arange(count))
+
+
 def _box(axes, row: int, pool: np.ndarray, colour: str) -> None:
     axes.boxplot(
         pool, positions=[row], orientation="horizontal", widths=0.5, whis=(0, 100), showfliers=False, manage_ticks=False,
@@ -62,8 +76,7 @@ def _box(axes, row: int, pool: np.ndarray, colour: str) -> None:
         medianprops={"color": colour, "lw": 2.2}, whiskerprops={"color": colour, "lw": 1.4},
         capprops={"color": colour, "lw": 1.4},
     )  # fmt: skip
-    offsets = row + 0.16 * np.sin(2.4 * np.arange(len(pool)))  # apart from each other, and the same each time
-    axes.plot(pool, offsets, "o", ms=3.4, color=colour, alpha=0.5, mew=0, clip_on=False)
+    axes.plot(pool, row + apart(len(pool)), "o", ms=3.4, color=colour, alpha=0.5, mew=0, clip_on=False)
     axes.plot(pool.mean(), row, "D", ms=7.5, color=colour, mec="white", mew=1.2, zorder=5, clip_on=False)
 
 
@@ -95,21 +108,14 @@ def plane(env: str, methods: dict[str, list[Curve]], stem: Path) -> list[Path]:
             limits_drawn(axes, limits_of(methods, i), highest, upright=True)
             axes.set_xlabel(cost_name(example, i), loc="left", color=INK)
         grid[0].set_ylabel("return")
-        _no_closer(grid[0], np.concatenate([[r for r, _ in found] for found in results]))
+        grid[0].set_ylim(*no_closer(np.concatenate([[r for r, _ in found] for found in results])))
         curves = [curve for group in methods.values() for curve in group]
         last = f"mean of the last {several(map(counted, curves))} evaluations"
         titled(grid[0], env, methods, [f"{last}, {seeds_of(methods)}", evaluated(curves)], 76)
         if len(methods) > 1:
-            figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+            legend(figure, *grid[0].get_legend_handles_labels())
         _legend_below(grid[-1], "small: a seed · great: mean of the method")
         return saved(figure, stem)
-
-
-def _no_closer(axes, values: np.ndarray) -> None:
-    """Margins, and a range of at least a tenth of the values, so that seeds which agree look as if they did."""
-    middle, reach = (values.max() + values.min()) / 2, (values.max() - values.min()) / 2
-    reach = max(1.25 * reach, 0.05 * np.abs(values).max(), 1e-9)
-    axes.set_ylim(middle - reach, middle + reach)
 
 
 def _legend_below(axes, text: str) -> None:

@@ -1,6 +1,6 @@
 """What runs came to: final return and cost, feasibility, scores; of one method, and over several environments.
 
-*Final* is the mean over the last tenth of a run's evaluations (`curves.final`), of the last policies and not of the best
+*Final* is the mean over the last tenth of a run's evaluations (`seeds.final`), of the last policies and not of the best
 ones. A run is *feasible* if its final cost is at most the limit, for every constraint.
 """
 
@@ -16,6 +16,7 @@ from bridle.core.names import by_constraint, one_each
 from bridle.maths.statistics import bootstrapped, improvement, student
 from bridle.study import curves as reading
 from bridle.study.curves import Curve
+from bridle.study.seeds import counted, final
 
 
 class Result(NamedTuple):
@@ -43,16 +44,19 @@ class World(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The environment and the limit."""
-        return ", ".join(
-            [self.env or "an environment that is not told", f"limit {', '.join(f'{x:g}' for x in self.limit)}"]
-        )
+        """The environment and the limit, if it has one."""
+        limit = [f"limit {', '.join(f'{x:g}' for x in self.limit)}"] if self.limit else []
+        return ", ".join([self.env or "an environment that is not told", *limit])
 
 
 def results(runs: Sequence[Path | str], select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[World]:
     """What the runs came to, by environment (with its dialect), limit and method, in the order in which they come."""
+    return worlds_of(reading.grouped(reading.read(runs, select, exclude)))
+
+
+def worlds_of(grouped: dict[str, dict[str, list[Curve]]]) -> list[World]:
+    """What the curves came to that `curves.grouped` gave."""
     found: dict[tuple, World] = {}
-    grouped = reading.grouped(reading.read(runs, select, exclude))
     for curve in (curve for methods in grouped.values() for group in methods.values() for curve in group):
         world = found.setdefault((curve.env, curve.limit), World(curve.env, curve.limit, curve.constraints, {}))
         world.methods.setdefault(curve.method, []).append(_result(curve))
@@ -60,8 +64,8 @@ def results(runs: Sequence[Path | str], select: Sequence[str] = (), exclude: Seq
 
 
 def _result(curve: Curve) -> Result:
-    returns, cost = reading.final(curve)
-    last, limit = reading.counted(curve), np.array(curve.limit)[: len(cost)]
+    returns, cost = final(curve)
+    last, limit = counted(curve), np.array(curve.limit)[: len(cost)]
     return Result(
         curve=curve,
         returns=returns,

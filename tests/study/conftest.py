@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from bridle.run.log import Log
 from bridle.run.options import Options
 
 SPEC = Spec("SafetyCarCircle-v0", Leaf((8,)), Continuous(2), 16, 300, notes=(("dialect", "fsrl"),))
+
+
+HOSTILE = "<img src=x onerror=\"pwned=1\"></script><script>pwned=2</script> & 'x' %{x}"
 
 
 def leave_run(
@@ -69,3 +73,33 @@ def make_run():
 @pytest.fixture
 def two_costs():
     return dataclasses.replace(SPEC, name="toy/TwoCosts-v0", constraints=("speed", "crowding"), notes=())
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two methods, three seeds each."""
+    for name, level in (("cvpo", 450), ("sac-lag", 300)):
+        for s in range(3):
+            leave_run(tmp_path / "runs" / name / f"seed-{s}", s, algorithm=name, level=level)
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def hostile(two_costs, tmp_path):
+    """(folder, text): two runs in which every text tries to break out of a page."""
+    at = tmp_path / "<b>runs"
+    spec = dataclasses.replace(
+        two_costs, name=HOSTILE, constraints=(HOSTILE, "b"), notes=(("dialect", HOSTILE), ("n", HOSTILE))
+    )
+    run = leave_run(at / "x&amp;", algorithm=HOSTILE, spec=spec, limit=(10.0, 20.0), preset=HOSTILE)
+    other = leave_run(at / "y", spec=spec, limit=(10.0, 20.0))
+    config = json.loads((run / "config.json").read_text())
+    config["config"] = {"setting" + HOSTILE: HOSTILE, "nested": {"kind": HOSTILE}}
+    config["command"] = ["bridle", HOSTILE]
+    config["bridle"] = HOSTILE
+    (run / "config.json").write_text(json.dumps(config))
+    (run / "versions.json").write_text(json.dumps({"jax" + HOSTILE: HOSTILE, "device": HOSTILE}))
+    (run / "log.txt").write_text(f"Traceback (most recent call last):\n  x\nError: {HOSTILE}")
+    (run / "videos" / "<b>.gif").write_bytes(b"GIF89a")
+    (other / "metrics.csv").write_text("step,eval/return\n1,<b>\n")
+    return at, HOSTILE

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bridle import cli
-from bridle.study import compare, curves, results, tables
+from bridle.study import compare, curves, results, seeds, tables
 from bridle.study.compare import main
 from bridle.study.results import Result, World, normalised, overall, ranked
 
@@ -41,7 +41,7 @@ def test_a_table_tells_final_means_seeds_and_how_runs_were_evaluated(make_run, t
     paths = [make_run(tmp_path / f"s{s}", s) for s in range(3)]
     main(paths)
     text = capsys.readouterr().out
-    finals = [curves.final(c) for c in curves.read(paths)]
+    finals = [seeds.final(c) for c in curves.read(paths)]
     assert text.startswith("SafetyCarCircle-v0, dialect fsrl, limit 10\n")
     assert f"{np.mean([r for r, _ in finals]):.1f} [" in text
     assert "3/3" in text

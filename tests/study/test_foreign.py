@@ -11,6 +11,8 @@ from bridle.study import foreign
 from bridle.study.curves import read
 from bridle.study.plot import plot
 
+pytestmark = pytest.mark.filterwarnings("ignore:take care")
+
 
 @pytest.fixture
 def omnisafe(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -12,8 +13,13 @@ import pytest
 from scipy import stats
 
 from bridle import cli
-from bridle.study.curves import find, grouped, read, smoothed, summarise
+from bridle.study.axes import spread, wrapped
+from bridle.study.curves import find, grouped, read
 from bridle.study.plot import plot
+from bridle.study.seeds import smoothed, summarise
+
+pytestmark = pytest.mark.filterwarnings("ignore:take care")
+LONG = "ddpg-pid, aim 0.8, noise 0.1, acts target"
 
 
 def test_a_run_gives_a_png_and_an_svg_in_its_folder(make_run, tmp_path):
@@ -119,6 +125,46 @@ def test_smoothing_is_the_mean_round_each_evaluation_of_what_there_is():
     y = np.array([1.0, 2.0, 6.0, 3.0])
     np.testing.assert_allclose(smoothed(y, 1), y)
     np.testing.assert_allclose(smoothed(y, 3), [1.5, 3.0, 11 / 3, 4.5])
+
+
+def test_names_at_the_ends_are_apart_in_order_inside_and_as_near_as_can_be():
+    np.testing.assert_allclose(spread([5.0, 1.0, 5.0], 2), [4, 1, 6])
+    np.testing.assert_allclose(spread([0.0, 1.0, 9.0], 2, low=0), [0, 2, 9])
+    np.testing.assert_allclose(spread([9.0, 9.5], 2, low=0, high=10), [8, 10])
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        values = rng.uniform(0, 100, rng.integers(1, 8))
+        places = spread(values, 10, 0, 100)
+        assert (np.diff(places[np.argsort(values)]) > 10 - 1e-9).all()
+        assert places.min() >= -1e-9 and places.max() <= 100 + 1e-9
+
+
+@pytest.mark.parametrize("kind", ["curves", "box", "plane"])
+def test_long_names_leave_room_for_what_is_drawn(make_run, tmp_path, kind, monkeypatch):
+    runs = [make_run(tmp_path / algorithm, algorithm=algorithm) for algorithm in ("cvpo", "sac")]
+    svg = plot(runs, kind=kind, legend=[LONG, LONG.upper()])[1].read_text()
+    ground = re.search(r'id="axes_1">.*?d="(M .*?)"', svg, re.DOTALL)[1]
+    left, *_, right = sorted(float(x) for x in re.findall(r"[ML] ([\d.]+)", ground))
+    assert right - left > 0.65 * float(re.search(r'width="([\d.]+)pt"', svg)[1])
+
+
+def test_a_name_is_wrapped_between_its_settings():
+    assert wrapped("ddpg-pid, aim 0.8, noise 0.1").split("\n") == ["ddpg-pid, aim\xa00.8,", "noise\xa00.1"]
+
+
+def test_seeds_that_stand_twice_and_runs_that_broke_off_are_told(make_run, tmp_path, capsys):
+    runs = [make_run(tmp_path / name, 3) for name in ("one", "copy")]
+    words = ["Traceback (most recent call last):", '  File "x.py", line 1, in f', "    1 / 0"]
+    error = "bridle.run.diverged.Diverged: update 'policy' diverged at step 7: 'policy/q' is not finite"
+    (runs[0] / "log.txt").write_text("\n".join([*words, error]))
+    (runs[1] / "log.txt").write_text("\n".join([*words, error, "step 8/10  return 1.0"]))  # resumed
+    assert cli.main(["plot", str(tmp_path)]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "bridle: take care: cvpo has seed 3 more than once, as if these were independent."
+    assert said[1].startswith("bridle: take care: 2 runs have not come to the end; the least far, ")
+    assert said[2] == f"bridle: take care: {runs[0]} ended with an error: {error.partition('diverged.')[2]}"
+    assert len(said) == 3
+    assert "2 runs, not all of different seeds" in (tmp_path / "curves.svg").read_text()
 
 
 def test_gradient_steps_are_counted_out_of_the_speeds(make_run, tmp_path):
