@@ -37,13 +37,13 @@ class Config:
     signal: Literal["episodes", "recent", "critic"] = "recent"
     """What the multiplier listens to: finished episodes (FSRL), the cost of an episode over the last horizon of steps of every
     env, or the cost critic (cvpo-safe-rl)."""
-    aim: float = 0.6
+    aim: float = 0.5
     """The part of the limit that training aims at, since costs scatter round where they are held."""
     rescale: bool = True
     """Divide the actor's loss by 1 + the multipliers."""
     limit_unit: Literal["infinite", "horizon"] = "infinite"
     """Signal `critic`: how the limit of an episode becomes a limit for the critic (see `CostLimit.discounted`)."""
-    lagrange: Lagrange = field(default_factory=Lagrange)
+    lagrange: Lagrange = field(default_factory=lambda: Lagrange(rate=0.02, initial=1.0, bound=5.0))
     """Dual ascent, where it is asked for: `--lagrange.rate`, ..."""
     pid: PID = field(default_factory=PID)
     """PID control, where it is asked for: `--pid.kp`, ..."""

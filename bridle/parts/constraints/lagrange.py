@@ -32,17 +32,17 @@ class Lagrange:
     rule: Literal["projected", "log", "share"] = "projected"
     """What rises: the multiplier, projected to >= 0; its logarithm, by Adam, which moves by the same factor whatever the scale;
     or its share of the price, multiplier / (1 + multiplier), which comes down from a great price as fast as it rose."""
-    rate: float = 0.02
+    rate: float = 0.05
     """Step size of the ascent."""
-    decay: float = 0.002
+    decay: float = 0.005
     """How the step size falls: rate / (1 + decay * steps so far). Great steps find the price, small ones keep cost from swinging."""
-    initial: float = 1.0
+    initial: float = 0.0
     """The first multiplier, reward a unit of cost; under the rule `log` at least 1e-3."""
     cap: float = 100.0
     """The greatest."""
     relative: bool = True
     """Count the excess as a part of the limit, so that one rate fits every limit."""
-    bound: float = 5.0
+    bound: float = 1.0
     """Such a part counts as so much at most. Below the limit it is never less than -1, so where costs swing widely a low bound
     lets their mean exceed the limit, and a high one lets a dear start drive the price up."""
 

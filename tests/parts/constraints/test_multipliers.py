@@ -28,7 +28,7 @@ def run(rule, costs=COSTS, limit=LIMIT):
 
 @pytest.mark.parametrize("relative", [True, False])
 def test_projected_ascent_adds_the_excess_and_stays_between_0_and_the_cap(relative):
-    found = run(Lagrange(rate=0.05, decay=0.0, initial=0.2, cap=4.0, bound=1.0, relative=relative))
+    found = run(Lagrange(rate=0.05, decay=0.0, initial=0.2, cap=4.0, relative=relative))
     value, expected = np.full(2, 0.2), []
     for cost in COSTS:
         excess = np.clip((cost - LIMIT) / np.maximum(LIMIT, 1.0), -1, 1) if relative else cost - LIMIT
