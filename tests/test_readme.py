@@ -16,7 +16,7 @@ from bridle.cli.settings import algorithm_of, check_flags, known_flags
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md"]
-PAGES += [DOCS / f"{name}.md" for name in ("index", "coming-from-cvpo-safe-rl", "comparing", "studies")]
+PAGES += [DOCS / f"{name}.md" for name in ("index", "coming-from-cvpo-safe-rl", "comparing", "seeds", "studies")]
 README = PAGES[0].read_text(encoding="utf-8")
 
 

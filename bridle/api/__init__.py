@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import jax
 import numpy as np
 
-from bridle.api import asked, worlds
+from bridle.api import asked, several, worlds
 from bridle.api.session import Result, prepare, prepare_resume
 from bridle.run import arrays, checkpoint
 from bridle.run import best as best_policy
@@ -23,15 +23,25 @@ EVALUATION_SEED = 1_000_003
 """Added to a run's seed, so that `evaluate` meets other episodes than the evaluations during training."""
 
 
-def train(config: Any = "cvpo", env: Any = None, *, preset: str | None = None, **settings) -> Result:
-    """Train, and leave a run folder.
+@overload
+def train(config: Any = ..., env: Any = ..., *, preset: str | None = ..., seeds: None = ..., **settings) -> Result: ...
+@overload
+def train(
+    config: Any = ..., env: Any = ..., *, preset: str | None = ..., seeds: Iterable[int], **settings
+) -> tuple[Result, ...]: ...
+def train(
+    config: Any = "cvpo", env: Any = None, *, preset: str | None = None, seeds: Iterable[int] | None = None, **settings
+) -> Result | tuple[Result, ...]:
+    """Train, and leave a run folder; with `seeds=(0, 1, 2)` one for each of them, and a `Result` for each is returned.
 
     `config`: an algorithm's name, or a config value (ours or your own: a dataclass with `build(spec, limit)`). `env`: a
     task of ours, a Gymnasium id, `module:callable`, a callable that makes an environment, or a `gymnasium.Env`. `settings`
     are fields of `run.options.Options` (`cost_limit=10, steps=300_000, seed=1, run="folder"`) and, beside an algorithm's
-    name, of its config (`discount=0.99`); `cost_fn` may be the function itself. `preset` sets what none of these says.
+    name, of its config (`discount=0.99`); `cost_fn` may be the function itself. `preset` sets what none of these says. With `seeds`,
+    `run` is the folder that the run folders `seed-S` lie in, and a seed that fails stops only itself (`Result.error`).
     """
-    return prepare(asked.resolve(config, env, preset, settings)).go()
+    what = asked.resolve(config, env, preset, settings if seeds is None else {**settings, "seeds": seeds})
+    return several.train(what) if what.seeds else prepare(what).go()
 
 
 def resume(

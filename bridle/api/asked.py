@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import operator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,10 +31,16 @@ class Asked(NamedTuple):
     """Does `options.num_envs` hold, or does `env` say how many copies it is?"""
     cost_fn: Any = None
     """A function that was passed as such; None if `options.cost_fn` names one, or none is wanted."""
+    seeds: tuple[int, ...] = ()
+    """Where there are any, each of them is trained, instead of `options.seed`."""
 
 
 def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
     """What a caller asks: `settings` win over the preset, the preset over defaults; `ValueError` for what cannot be."""
+    if "seed" in settings and "seeds" in settings:
+        raise ValueError("seed and seeds are both told; seed is for one run, seeds for several: leave one of them out")
+    settings = dict(settings)
+    seeds = check_seeds(settings.pop("seeds")) if "seeds" in settings else ()
     named = isinstance(config, str)
     name = algorithms.check(config) if named else _name_of(config)
     if preset is not None and not named:
@@ -64,7 +71,20 @@ def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
         told_by_name = algorithms.base_of(name)[1]
         values = {**(chosen.config if chosen else {}), **told_by_name, **rest}
         config = records.from_json(algorithms.config_class(name), values)
-    return Asked(name, config, options, preset, told, told is None or "num_envs" in settings, cost_fn)
+    return Asked(name, config, options, preset, told, told is None or "num_envs" in settings, cost_fn, seeds)
+
+
+def check_seeds(seeds: Any) -> tuple[int, ...]:
+    """Seeds of one training, no two the same."""
+    try:
+        found = tuple(map(operator.index, seeds))
+    except TypeError:
+        found = ()
+    if not found or not all(0 <= seed < 2**31 for seed in found):
+        raise ValueError(f"seeds = {seeds!r}; allowed: one or more integers in [0, 2^31), such as (0, 1, 2)")
+    if twice := [seed for i, seed in enumerate(found) if seed in found[:i]]:
+        raise ValueError(f"seeds has {twice[0]} twice: each gives one run")
+    return found
 
 
 def _fitting(options: dict, settings: dict, told: Any) -> dict:

@@ -27,6 +27,7 @@ from bridle.run.collect import Collector
 from bridle.run.duties import Duties, Rows
 from bridle.run.evaluate import Evaluator
 from bridle.run.log import Display, Log
+from bridle.run.log import read as read_rows
 from bridle.run.options import Options
 from bridle.run.stop import Stopper
 from bridle.run.tally import Tally, columns
@@ -46,7 +47,9 @@ class Result(NamedTuple):
     feasible: bool | None
     """Did it meet every limit?"""
     exit_code: int = 0
-    """0, or 128 + the signal that stopped the run."""
+    """0, 128 + the signal that stopped the run; 1 where, beside other seeds, it failed."""
+    error: str | None = None
+    """Why it failed, beside other seeds; alone, a run raises."""
 
 
 @dataclasses.dataclass
@@ -84,7 +87,7 @@ class Training:
         run = folders.open_run(self.path)
         with run.lock(), Stopper(grace=grace) as stopper:
             try:
-                if self.start is not None and checkpoint.newest(self.path) != self.start.newest:
+                if checkpoint.newest(self.path) != (self.start and self.start.newest):
                     raise BlockingIOError(f"{self.path} was trained by another process meanwhile; resume it again")
                 return self._train(stopper)
             finally:
@@ -167,8 +170,8 @@ class Training:
 
 def prepare(what: Asked) -> Training:
     """What `train` does before anything is written: every error in what was asked is raised here."""
-    name, config, options, preset, told, counted, cost_fn = what
-    if not counted and not worlds.makes(told):
+    name, config, options, told, cost_fn = what.name, what.config, what.options, what.env, what.cost_fn
+    if not what.copies and not worlds.makes(told):
         options = dataclasses.replace(options, num_envs=worlds.copies_of(told))
     _check_paths(options)
     device = devices.choose(options.device)
@@ -186,7 +189,7 @@ def prepare(what: Asked) -> Training:
     record = {
         "algorithm": name,
         "class": f"{type(config).__module__}:{type(config).__qualname__}",
-        "preset": preset,
+        "preset": what.preset,
         "config": records.to_json(config),
         "options": records.to_json(dataclasses.replace(options, run=str(path))),
         "notes": dict(spec.notes),
@@ -197,18 +200,21 @@ def prepare(what: Asked) -> Training:
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
     training = Training(name, config, options, algorithm, limit, world, trial, lines, path, record)
-    training.lines = _opening(training, spec, device, preset) + lines
-    if options.from_run is not None:
-        training.networks = _networks_of(options.from_run, algorithm, training.lines.append)
+    return _opened(training, spec, device, what.preset)
+
+
+def _opened(training: Training, spec: Spec, device: str, preset: str | None) -> Training:
+    """A run that begins: what it says first, and the networks that it starts from."""
+    training.lines = _opening(training, spec, device, preset) + training.lines
+    if training.options.from_run is not None:
+        training.networks = _networks_of(training.options.from_run, training.algorithm, training.lines.append)
     return training
 
 
 def _check_paths(options: Options) -> None:
     """Is the run's folder free, and is the run to start from one?"""
-    if options.run is not None and (path := Path(options.run)).exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(
-            f"{path} exists and is not empty; nothing saved is ever overwritten: resume that run, or name another folder"
-        )
+    if options.run is not None:
+        folders.check_free(Path(options.run))
     if options.from_run is not None:
         folders.open_run(options.from_run)
 
@@ -216,16 +222,16 @@ def _check_paths(options: Options) -> None:
 def prepare_resume(
     run: Path | str, steps: int | None = None, env: Any = None, config: Any = None, cost_fn: Any = None
 ) -> Training:
-    """What `resume` does before it goes on."""
+    """What `resume` does before it goes on, or, where a run was asked for and never began, before it begins."""
     found = folders.open_run(run)
     options = asked.recorded_options(found)
     source, cost_fn = asked.recorded_env(found, env), asked.recorded_cost(found, cost_fn)
     device = devices.choose(options.device)
     lines: list[str] = []
-    start = checkpoint.load(found.path, None, say=lines.append)
-    if steps is not None and steps <= start.step:
+    start = checkpoint.load(found.path, None, say=lines.append) if _has_begun(found) else None
+    if start is not None and steps is not None and steps <= start.step:
         raise ValueError(f"steps = {steps}, but {found.path} stands at step {start.step:,}; allowed: a greater total")
-    options = dataclasses.replace(options, steps=steps or start.facts["total"])
+    options = dataclasses.replace(options, steps=steps or (start.facts["total"] if start else options.steps))
     config = asked.recorded_config(found, config)
     twin = worlds.twin_of(source)
     world = worlds.make(source, options, options.num_envs, cost_fn)
@@ -234,12 +240,22 @@ def prepare_resume(
     limit = worlds.limit_of(options, spec)
     algorithm = config.build(spec, limit)
     trial = worlds.trial_world(twin, options, min(options.eval_episodes, 10), cost_fn)
-    name = found.config["algorithm"]
+    training = Training(
+        found.config["algorithm"], config, options, algorithm, limit, world, trial, lines, found.path, None, start
+    )
+    if start is None:
+        return _opened(training, spec, device, found.config["preset"])
     if start.step < options.steps:
         lines += [f"resumed   {found.path} at step {start.step:,} of {options.steps:,}, {device}"]
     else:
         lines += [f"{found.path} is complete at step {start.step:,}; a greater total goes on: --steps {2 * start.step}"]
-    return Training(name, config, options, algorithm, limit, world, trial, lines, found.path, None, start)
+    return training
+
+
+def _has_begun(found: folders.RunFolder) -> bool:
+    """Was anything saved, or any row written? Else to resume the run is to begin it."""
+    rows = found.metrics.exists() and len(read_rows(found.metrics)["step"]) > 0
+    return rows or any((found.path / "checkpoints").glob("step-*"))
 
 
 def _restore(start: checkpoint.Loaded, progress: loop.Progress, duties: Duties) -> loop.Progress:

@@ -113,6 +113,8 @@ def train(words: list[str]) -> int:
     _compute_on(what.options.device)
     from bridle import api
 
+    if what.seeds:
+        return _leave(max(result.exit_code for result in api.several.train(what, GRACE)))
     return _go(api.prepare(what))
 
 
@@ -142,11 +144,7 @@ def _device_of(run: Path) -> str:
 
 def _go(training) -> int:
     try:
-        code = training.go(GRACE).exit_code
-        if code:  # a signal: updates may still be computed in a thread that nobody waits for
-            sys.stdout.flush()
-            os._exit(code)
-        return code
+        return _leave(training.go(GRACE).exit_code)
     except FileExistsError as error:
         return wrong(error)
     except Exception as error:  # noqa: BLE001 (whatever an environment raises: the traceback lies in log.txt)
@@ -155,6 +153,14 @@ def _go(training) -> int:
         if training.traced:
             print(f"bridle: the traceback lies in {training.path / 'log.txt'}", file=sys.stderr)
         return 1
+
+
+def _leave(code: int) -> int:
+    """After a signal at once: updates may still be computed in a thread that nobody waits for."""
+    if code > 128:
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 # Commands that read a run ---------------------------------------------------------------------------------------------
@@ -197,11 +203,12 @@ def doctor(_: argparse.Namespace) -> int:
 # Help -----------------------------------------------------------------------------------------------------------------
 
 TRAIN = Command(
-    "bridle train ALGO [--env ENV] [--cost-limit X ...] [--steps N] ...",
+    "bridle train ALGO [--env ENV] [--cost-limit X ...] [--steps N] [--seeds S ...] ...",
     "Train an algorithm under a cost limit, and leave a run folder with everything in it.",
     (
         "bridle train cvpo --env SafetyCarCircle-v0 --cost-limit 10",
         "bridle train cvpo --env my_envs:make_robot --cost-limit 5 --steps 300_000 --seed 1",
+        "bridle train cvpo --env SafetyCarCircle-v0 --seeds 0 1 2 --run runs/three",
         "bridle train cvpo --env MyEnv-v0 --cost-fn my_envs:cost --num-envs 8 --run runs/mine",
         "bridle train cvpo --preset fsrl-bullet --env SafetyBallRun-v0",
         "bridle train cvpo --config settings.toml --discount 0.99",

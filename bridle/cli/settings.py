@@ -36,6 +36,11 @@ def named_settings(name: str, words: list[str]) -> dict[str, Any]:
     found["preset"] = preset or found.get("preset")
     if env is not None:
         found["env"] = env
+    seed, seeds = (value_of(words, flag) for flag in ("--seed", "--seeds"))
+    if seed is not None and seeds is not None:
+        raise ValueError("--seed is for one run, --seeds for several: leave one of them out")
+    if seed is not None or seeds is not None:  # a flag wins over what the file says of either
+        found = {key: value for key, value in found.items() if key not in ("seed", "seeds")}
     if found["preset"] is not None:
         algorithms.preset(found["preset"], name)
     if "env" in found:
@@ -60,6 +65,7 @@ def known_flags(name: str) -> list[str]:
     return [
         *field_names(OPTIONS),
         *field_names(algorithms.ALGORITHMS[algorithms.base_of(name)[0]][0]),
+        "seeds",
         "preset",
         "config",
     ]

@@ -9,13 +9,14 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from bridle import envs
-from bridle.api.asked import Asked
+from bridle.api.asked import Asked, check_seeds
 from bridle.core.config import integer
 from bridle.run.options import Options
 
 C = TypeVar("C")
 EXAMPLES = """examples
   bridle train {name} --env SafetyCarCircle-v0 --cost-limit 10 --seed 1
+  bridle train {name} --env SafetyCarCircle-v0 --seeds 0 1 2
   bridle train {name} --env my_envs:make_robot --cost-limit 5 --steps 3e5
 
 Where a preset or a file is named, the defaults below are its own."""
@@ -44,6 +45,8 @@ class Settings(Generic[C]):
 
     options: Annotated[Options, tyro.conf.arg(name="")]
     algorithm: Annotated[C, tyro.conf.arg(name="")]
+    seeds: tuple[int, ...] = ()
+    """Train each of these, in a run folder of its own; `--run` then names the folder of them all."""
     preset: str | None = None
     """Published settings by name (`bridle list presets`); files and flags win over it."""
     config: str | None = None
@@ -56,9 +59,10 @@ def parse(asked: Asked, words: list[str]) -> Asked:
         Settings[type(asked.config)],
         prog=f"bridle train {asked.name}",
         description=f"{type(asked.config).__doc__}\n\n{EXAMPLES.format(name=asked.name)}",
-        default=Settings(asked.options, asked.config, asked.preset),
+        default=Settings(asked.options, asked.config, asked.seeds, asked.preset),
         args=words,
         registry=READERS,
     )
     envs.parse_args(said.options.env_args)
-    return asked._replace(options=said.options, config=said.algorithm)
+    seeds = check_seeds(said.seeds) if said.seeds else ()
+    return asked._replace(options=said.options, config=said.algorithm, seeds=seeds)

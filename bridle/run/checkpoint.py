@@ -264,7 +264,8 @@ def _none_left(folder: Path, step: int | None) -> OSError:
     there = ", ".join(f"{x:,}" for x in steps(folder)) or "none"
     if not list(folder.glob("checkpoints/step-*")):
         return FileNotFoundError(
-            f"{folder} holds no checkpoint: nothing was saved there; delete the folder, or name another, and train anew"
+            f"{folder} holds no checkpoint: nothing was saved there; `bridle resume` begins a run that has no rows of metrics "
+            "either; any other is to be trained anew, in another folder"
         )
     if step is not None:
         return FileNotFoundError(f"{folder} holds no whole checkpoint at step {step:,}; listed are those at {there}")

@@ -69,10 +69,7 @@ class RunFolder:
 def create(path: Path | str, config: dict) -> Path:
     """Make a new run folder with `config.json` and `versions.json`; `FileExistsError` if anything lies there."""
     path = Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(
-            f"{path} exists and is not empty; nothing saved is ever overwritten: resume that run, or name another folder"
-        )
+    check_free(path)
     path.mkdir(parents=True, exist_ok=True)
     for name in ("checkpoints", "best", "videos"):
         (path / name).mkdir(exist_ok=True)
@@ -80,6 +77,14 @@ def create(path: Path | str, config: dict) -> Path:
     body = {"format": FORMAT, "bridle": bridle.__version__, **config}
     replace_text(path / "config.json", json.dumps(body, indent=1) + "\n")  # last: from here on it is a run folder
     return path
+
+
+def check_free(path: Path) -> None:
+    """`FileExistsError` if anything lies there."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(
+            f"{path} exists and is not empty; nothing saved is ever overwritten: resume that run, or name another folder"
+        )
 
 
 def open_run(path: Path | str) -> RunFolder:

@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import Self
 
+OF_A_DRIVER = tuple(x for x in signal.Signals if x.name in ("SIGINT", "SIGTERM", "SIGHUP"))
+"""What a process must hear whose children are in sessions of their own, so that no terminal reaches them."""
 _SHOW_CURSOR = "\033[?25h"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bridle.run.disk import Damaged, read_manifest, replace_text
 from bridle.run.folder import RunFolder, open_run
+from bridle.run.processes import environment, why
 from bridle.study.cores import held
 from bridle.study.nested import to_toml
 from bridle.study.plan import Trial
@@ -109,14 +110,7 @@ class Place:
 
     def error(self, code: int) -> str:
         """Why it failed, in one line."""
-        if code < 0:
-            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-            return f"killed by {name}" + (", perhaps for want of memory" if -code == signal.SIGKILL else "")
-        lines = [
-            line for line in self._said() if re.search(r"\w", line) and not line.startswith("bridle: the traceback")
-        ]
-        told = [line.removeprefix("bridle: ") for line in lines if line.startswith("bridle: ")]
-        return (told or [line.strip("│╭╮╰╯─ ") for line in lines] or [f"it left with code {code}"])[-1]
+        return why(code, self._said())
 
     def result(self) -> str:
         """How it ended, in its own words."""
@@ -131,15 +125,6 @@ class Place:
             return []
         begun = [i for i, line in enumerate(lines) if re.match(r"\d{4}-\d\d-\d\d [\d:]{8} \$ ", line)]
         return lines[begun[-1] + 1 :] if begun else lines
-
-
-def environment(cpus: int) -> dict[str, str]:
-    """This process's environment, with as many threads as the trial has cores; what the user has set stays."""
-    count = str(cpus)
-    # NPROC is what XLA takes the size of its pool from.
-    ours = {name: count for name in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    ours["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # or the first of several trials takes most of a GPU
-    return {**ours, "PYTHONUNBUFFERED": "1", **os.environ}
 
 
 def _hold(file) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from types import ModuleType
 
 from bridle.core.machine import cores
 from bridle.run.folder import RunFolder
-from bridle.run.stop import Stopper
+from bridle.run.stop import OF_A_DRIVER, Stopper
 from bridle.study import plan
 from bridle.study.board import Board, duration
 from bridle.study.job import Job
@@ -24,7 +23,6 @@ from bridle.study.process import Place
 
 ENGINES = {"local": "bridle.study.local", "ray": "bridle.study.ray_engine"}
 """Each has `check(asked, study)` and `run(job, board, must_stop)`."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def sweep(asked: Asked, say: Callable[[str], None] = print) -> int:
         _tell_plan(study, manifest, workers, say)
         return 0
     folder.mkdir(parents=True, exist_ok=True)
-    with RunFolder(folder, {}).lock(), Stopper(SIGNALS) as stopper:
+    with RunFolder(folder, {}).lock(), Stopper(OF_A_DRIVER) as stopper:
         manifest = _look(folder, study, trials)
         left = [trial for trial in manifest.named(*_to_train(asked)) if trial.name in totals]
         for trial in left:

@@ -18,7 +18,7 @@ import pytest
 
 from bridle.cli import main
 from bridle.run import log
-from bridle.study import job, plan, process
+from bridle.study import job, plan
 from bridle.study.board import Board, duration
 from bridle.study.manifest import Manifest
 from bridle.study.process import Place
@@ -266,12 +266,6 @@ def test_help_and_wrong_names_load_no_jax(study):
             [sys.executable, "-c", code, "sweep", *words], capture_output=True, text=True, check=False
         )
         assert done.returncode == expected, done.stderr
-
-
-def test_a_trial_gets_as_many_threads_as_it_has_cores(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    found = process.environment(2)
-    assert (found["NPROC"], found["OPENBLAS_NUM_THREADS"], found["OMP_NUM_THREADS"]) == ("2", "2", "7")
 
 
 @pytest.fixture
