@@ -197,7 +197,7 @@ def test_a_drawn_number_is_within_its_bounds():
 
 
 def test_the_files_that_we_hand_out_are_understood(trials_of):
-    assert len(plan.trials(plan.read(ROOT / "examples" / "bullet.toml"))) == 45
+    assert len(plan.trials(plan.read(ROOT / "examples" / "bullet.toml"))) == 5 * 5 * 3
     blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / "studies.md").read_text(), re.MULTILINE | re.DOTALL)
     assert len(blocks) == 3
     assert len(trials_of(blocks[0])) == 3 * 2 * (2 + 2)  # cvpo with two presets at one discount, sac-lag at two
