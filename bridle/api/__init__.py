@@ -37,8 +37,9 @@ def train(
     `config`: an algorithm's name, or a config value (ours or your own: a dataclass with `build(spec, limit)`). `env`: a
     task of ours, a Gymnasium id, `module:callable`, a callable that makes an environment, or a `gymnasium.Env`. `settings`
     are fields of `run.options.Options` (`cost_limit=10, steps=300_000, seed=1, run="folder"`) and, beside an algorithm's
-    name, of its config (`discount=0.99`); `cost_fn` may be the function itself. `preset` sets what none of these says. With `seeds`,
-    `run` is the folder that the run folders `seed-S` lie in, and a seed that fails stops only itself (`Result.error`).
+    name, of its config (`discount=0.99`); `cost_fn` may be the function itself. `preset` sets what none of these says. With
+    `seeds`, `run` is the folder that the run folders `seed-S` lie in, and a seed that fails stops only itself
+    (`Result.error`).
     """
     what = asked.resolve(config, env, preset, settings if seeds is None else {**settings, "seeds": seeds})
     return several.train(what) if what.seeds else prepare(what).go()

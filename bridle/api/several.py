@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -24,6 +25,8 @@ from bridle.api.session import Result, Training, prepare, prepare_resume
 from bridle.core.machine import cores
 from bridle.run import checkpoint, log
 from bridle.run import folder as folders
+from bridle.run.cores import held
+from bridle.run.options import Options
 from bridle.run.processes import environment, why
 from bridle.run.stop import OF_A_DRIVER, Stopper
 from bridle.run.together import Together
@@ -45,7 +48,7 @@ def train(what: Asked, grace: float | None = None) -> tuple[Result, ...]:
     training, paths = _create(what)
     if can_leave(what):
         _tell(training, paths)
-        results = _side_by_side(paths, what.options.env, grace)
+        results = _side_by_side(paths, what.options, grace)
     else:
         results = _in_turn(what, paths, envs, grace)
     for seed, result in results.items():
@@ -97,7 +100,7 @@ def _in_turn(what: Asked, paths: dict[int, Path], envs: dict[int, Any], grace: f
             continue
         env = what.options.env if what.env is None else envs[seed]
         try:
-            results[seed] = prepare_resume(path, env=env, config=what.config, cost_fn=what.cost_fn).go(grace)
+            results[seed] = prepare_resume(path, None, env, what.config, what.cost_fn).go(grace)
         except Exception as error:  # noqa: BLE001 (whatever an environment raises: it stops this seed alone)
             known = isinstance(error, ValueError | RuntimeError | OSError)
             text = str(error) if known else f"{type(error).__name__}: {error}"
@@ -132,13 +135,13 @@ class Child:
         return _told(self.path, 1, f"{why(code, said)} (log: {self.path / 'log.txt'})")
 
 
-def _side_by_side(paths: dict[int, Path], env: str, grace: float | None) -> dict[int, Result]:
+def _side_by_side(paths: dict[int, Path], options: Options, grace: float | None) -> dict[int, Result]:
     children: dict[int, Child] = {}
     stopper = Stopper(OF_A_DRIVER, grace and PATIENCE + 5)
     with stopper, Together({f"seed {seed}": path for seed, path in paths.items()}) as board:
         try:
             for seed, path in paths.items():
-                children[seed] = _start(path, env, _share(paths))
+                children[seed] = _start(path, options, len(paths))
             while any(child.process.poll() is None for child in children.values()) and not stopper():
                 board.look()
                 time.sleep(TICK)
@@ -148,14 +151,14 @@ def _side_by_side(paths: dict[int, Path], env: str, grace: float | None) -> dict
     return {seed: child.result(stopper.exit_code) for seed, child in children.items()}
 
 
-def _share(paths: dict[int, Path]) -> int:
-    """Threads of each process."""
-    return max(1, cores() // len(paths))
+def _share(seeds: int) -> int:
+    """Threads of each of so many processes."""
+    return max(1, cores() // seeds)
 
 
 def _tell(training: Training, paths: dict[int, Path]) -> None:
     """What all seeds have in common, and where they lie."""
-    share = _share(paths)
+    share = _share(len(paths))
     print("\n".join(line for line in training.lines if not line.startswith(("run ", "training "))))
     threads = f"{share} thread" + "s" * (share > 1)
     print(f"training  {training.options.steps:,} env steps of {len(paths)} seeds side by side, {threads} each")
@@ -163,16 +166,22 @@ def _tell(training: Training, paths: dict[int, Path]) -> None:
         print(f"run       seed {seed}: {path}", flush=True)
 
 
-def _start(path: Path, env: str, share: int) -> Child:
-    """Begin a run that lies ready, in a session of its own, so that Ctrl-C reaches it through us alone."""
-    errors = TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (open as long as the process)
-    words = [sys.executable, "-m", "bridle", "resume", str(path), "--env", env]
+def _start(path: Path, options: Options, seeds: int) -> Child:
+    """Begin a run that lies ready, in a session of its own, so that Ctrl-C reaches it through us alone.
+
+    Where there are as many cores as seeds, it gets some of its own.
+    """
+    words = [sys.executable, "-m", "bridle", "resume", str(path), "--env", options.env]
+    words += ["--cost-fn", options.cost_fn] if options.cost_fn is not None else []
     # What this process can import, that one must find too: an environment of the user's, and bridle.
-    told = {**environment(share), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    out = subprocess.DEVNULL
-    return Child(
-        path, subprocess.Popen(words, stdin=out, stdout=out, stderr=errors, env=told, start_new_session=True), errors
-    )
+    told = {**environment(_share(seeds)), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    nowhere = subprocess.DEVNULL
+    errors = TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (open as long as the process)
+    with held(_share(seeds)) if seeds <= cores() else nullcontext(()) as locks:
+        process = subprocess.Popen(
+            words, stdin=nowhere, stdout=nowhere, stderr=errors, env=told, start_new_session=True, pass_fds=locks
+        )
+    return Child(path, process, errors)
 
 
 def _stop(children: dict[int, Child]) -> None:

@@ -1,4 +1,4 @@
-"""Trainings as processes of their own: what such a process is told, why it failed."""
+"""Trainings as processes of their own: what such a process is told, and why it failed."""
 
 from __future__ import annotations
 

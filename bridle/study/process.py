@@ -12,10 +12,10 @@ import sys
 import time
 from pathlib import Path
 
+from bridle.run.cores import held
 from bridle.run.disk import Damaged, read_manifest, replace_text
 from bridle.run.folder import RunFolder, open_run
 from bridle.run.processes import environment, why
-from bridle.study.cores import held
 from bridle.study.nested import to_toml
 from bridle.study.plan import Trial
 

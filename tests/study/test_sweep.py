@@ -273,7 +273,7 @@ def two_cores(tmp_path, monkeypatch):
     """Two cores, and nobody else on them."""
     if not hasattr(os, "sched_setaffinity") or len(all_cores := os.sched_getaffinity(0)) < 2:
         pytest.skip("takes two cores, on a system that pins processes to them")
-    monkeypatch.setattr("bridle.study.cores.HOME", tmp_path / "cores")
+    monkeypatch.setattr("bridle.run.cores.HOME", tmp_path / "cores")
     os.sched_setaffinity(0, two := set(sorted(all_cores)[:2]))
     yield two
     os.sched_setaffinity(0, all_cores)

@@ -1,4 +1,4 @@
-"""Cores of trials: each takes some that no other trial on this machine holds, and keeps them for as long as it lives."""
+"""Cores of trainings: each takes some that no other on this machine holds, and keeps them for as long as it lives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 HOME = Path(tempfile.gettempdir(), f"bridle-cores-{os.getuid() if hasattr(os, 'getuid') else 0}")
-"""A file for each core: a trial that has the core holds its lock, whichever study it is of."""
+"""A file for each core: a training that has the core holds its lock, whichever study it is of."""
 
 
 @contextmanager
