@@ -62,6 +62,17 @@ def preset(name: str, algorithm: str):
 
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}{nearest(name, PRESETS)}")
-    if base_of(PRESETS[name].algorithm)[0] != base_of(algorithm)[0]:
-        raise ValueError(f"preset {name!r} is one of {PRESETS[name].algorithm}, not of {algorithm}")
+    if not is_of(name, algorithm):
+        own = PRESETS[name].algorithm
+        raise ValueError(f"preset {name!r} is one of {own}, not of {algorithm}: bridle train {own} --preset {name}")
     return PRESETS[name]
+
+
+def is_of(preset: str, algorithm: str) -> bool:
+    """Is this known preset one of the algorithm, with the multiplier that the algorithm's name says, if it says one?"""
+    from bridle.algorithms.presets import PRESETS
+
+    base, told = base_of(algorithm)
+    own, its = base_of(PRESETS[preset].algorithm)
+    config = its | PRESETS[preset].config
+    return own == base and all(config.get(key, value) == value for key, value in told.items())

@@ -133,6 +133,7 @@ PRESETS: dict[str, Preset] = {
         CVPO_SAFE_RL
         | {
             "acts": "actor",
+            "squash": "tanh",
             "critics": 2,
             "noise": 0.1,
             "correlation": 0.0,
@@ -147,7 +148,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "cvpo-safe-rl-ddpg-lag": Preset(
         "ddpg-pid",
-        CVPO_SAFE_RL | {"acts": "actor", "critics": 1, "noise": 0.1, "correlation": 0.0, "noiseless": 0.0},
+        CVPO_SAFE_RL
+        | {"acts": "actor", "squash": "tanh", "critics": 1, "noise": 0.1, "correlation": 0.0, "noiseless": 0.0},
         CVPO_SAFE_RL_OPTIONS,
         "DDPG-Lagrangian (a PID controller on the cost critic) as trained on Circle beside CVPO by Liu et al. 2022",
         CVPO_SAFE_RL_DIFFERS,
@@ -161,7 +163,16 @@ PRESETS: dict[str, Preset] = {
     ),
     "fsrl-ddpg-lag": Preset(
         "ddpg-pid",
-        FSRL | {"acts": "actor", "critics": 1, "cost_critics": 1, "noise": 0.1, "correlation": 0.0, "noiseless": 0.0},
+        FSRL
+        | {
+            "acts": "actor",
+            "squash": "tanh",
+            "critics": 1,
+            "cost_critics": 1,
+            "noise": 0.1,
+            "correlation": 0.0,
+            "noiseless": 0.0,
+        },
         FSRL_OPTIONS,
         "DDPG-Lagrangian as FSRL trains Bullet tasks: a PID controller on the cost of the episodes of each collect",
         FSRL_DIFFERS,

@@ -16,7 +16,6 @@ import optax
 
 from bridle.core.algorithm import Algorithm
 from bridle.core.config import check_ranges, check_types
-from bridle.core.names import by_constraint
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec
 from bridle.maths import gaussian
 from bridle.maths.moments import Moments, no_moments
@@ -24,8 +23,8 @@ from bridle.nets.mlp import QEnsemble, obs_size
 from bridle.parts.constraints.lagrange import Lagrange
 from bridle.parts.constraints.multiplier import Kind, price
 from bridle.parts.constraints.pid import PID
-from bridle.parts.critics import cost_value, fit, last_row, polyak, random_members, reward_value, td_targets
-from bridle.parts.off_policy import assemble, common_ranges, seen
+from bridle.parts.critics import cost_value, fit, last_row, polyak, reward_value, targets
+from bridle.parts.off_policy import assemble, common_ranges, hear_critic, now_and_then, seen
 from bridle.parts.policies import GaussianActor
 
 
@@ -65,7 +64,7 @@ class Config:
     layer_norm: bool = False
     """Normalise the hidden layers of the critics."""
     dropout: float = 0.0
-    """Part of the critics' hidden units that is silenced while they learn (DroQ: 0.01, with layer_norm)."""
+    """Part of the critics' hidden units that is silenced wherever learning asks them (DroQ: 0.01, with layer_norm)."""
     n_step: int = 2
     """Env steps of experience in a TD target."""
     cost_after_death: Literal["masked", "unmasked"] = "masked"
@@ -170,12 +169,13 @@ def act(actor, carry, obs, key, explore: bool, *, config: Config):
 def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit, multiplier):
     """One step of critics and actor, alpha and (signal `critic`) multiplier, on one batch."""
     rows = data.rows if config.n_step > 1 else jax.tree.map(lambda leaf: leaf[:, None], data.rows)
-    k_next, k_subset, k_fit, k_actor = jax.random.split(key, 4)
+    k_next, k_value, k_fit, k_actor = jax.random.split(key, 4)
     obs = seen(jax.tree.map(lambda leaf: leaf[:, 0], rows.obs), state.moments)
-    targets = targets_of(state, rows, k_next, k_subset, config)
     learner = state.critics, state.critic_opt, optax.adam(config.critic_rate)
     dropping = k_fit if config.dropout > 0 else None
-    critics, critic_opt, losses = fit(*learner, obs, rows.action[:, 0], targets, dropping)
+    critics, critic_opt, losses = fit(
+        *learner, obs, rows.action[:, 0], targets_of(state, rows, k_next, k_value, config), dropping
+    )
     state = state._replace(
         critics=critics,
         critic_opt=critic_opt,
@@ -184,53 +184,40 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     )
     improve = partial(fit_actor, obs=obs, key=k_actor, data=data, config=config, spec=spec, limit=limit)
     improve = partial(improve, multiplier=multiplier)
-    if config.actor_every == 1:
-        state, metrics = improve(state)
-    else:
-        blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(improve, state)[1])
-        due = state.updates % config.actor_every == 0
-        state, metrics = jax.lax.cond(due, improve, lambda state: (state, blank), state)
-        metrics = {
-            name: value * config.actor_every for name, value in metrics.items()
-        }  # means over a block count blanks
+    due = state.updates % config.actor_every == 0
+    state, metrics = now_and_then(improve, state, due, config.actor_every)
     names = ("critic_loss", "cost_critic_loss")
     return state, {**metrics, **dict(zip(names, losses, strict=False))}, {}
 
 
-def targets_of(state: State, rows, k_next, k_subset, config: Config) -> tuple:
+def targets_of(state: State, rows, k_next, k_value, config: Config) -> tuple:
     """TD targets of reward [B 1] and of cost [B C] at an action of the current policy."""
     next_obs = seen(last_row(rows), state.moments)
     dist = state.actor(next_obs)
     pre_action = gaussian.sample(dist, k_next)
     next_action = state.actor.to_action(pre_action)
     bonus = -jnp.exp(state.log_alpha) * gaussian.squashed_log_prob(dist, pre_action)
-    members = state.target_critics[0](next_obs, next_action)
-    value = reward_value(random_members(members, k_subset, config.subset or config.critics)) + bonus
-    if len(state.target_critics) == 1:
-        cost = jnp.zeros((len(value), rows.cost.shape[-1]))
-    else:
-        cost = cost_value(state.target_critics[1](next_obs, next_action)) + config.entropy_in_cost * bonus[:, None]
-    masked = config.cost_after_death == "masked"
-    target, cost_target = td_targets(rows, value, cost, config.discount, config.discount, masked)
-    return (target[:, None], cost_target)[: len(state.target_critics)]
+    cost_bonus = config.entropy_in_cost * bonus[:, None]
+    return targets(state.target_critics, rows, next_obs, next_action, k_value, config, bonus, cost_bonus)
 
 
 def fit_actor(state: State, *, obs, key, data: Drawn, config: Config, spec: Spec, limit: CostLimit, multiplier):
     """One step of the actor, of alpha, and of a multiplier that listens to the critic."""
     weight = None if multiplier is None else multiplier.weight(state.multiplier)
     alpha = jnp.exp(state.log_alpha)
+    k_action, *k_drop = jax.random.split(key, 3) if config.dropout > 0 else (key, None, None)
 
     def loss(actor):
         dist = actor(obs)
-        pre_action = gaussian.sample(dist, key)
+        pre_action = gaussian.sample(dist, k_action)
         log_prob = gaussian.squashed_log_prob(dist, pre_action)
         action = actor.to_action(pre_action)
-        members = state.critics[0](obs, action)
+        members = state.critics[0](obs, action, k_drop[0])
         q = reward_value(members) if config.subset is None else members.mean(0)[..., 0]
         gain, told = q - alpha * log_prob, {"q": q.mean(), "entropy": -log_prob.mean()}
         if weight is None:
             return -gain.mean(), (told, None)
-        cost_q = cost_value(state.critics[1](obs, action))
+        cost_q = cost_value(state.critics[1](obs, action, k_drop[1]))
         return -price(gain, cost_q, weight, config.rescale).mean(), (told, cost_q.mean(0))
 
     grads, (metrics, cost_q) = jax.grad(loss, has_aux=True)(state.actor)
@@ -245,8 +232,8 @@ def fit_actor(state: State, *, obs, key, data: Drawn, config: Config, spec: Spec
         state = state._replace(log_alpha=state.log_alpha + step, alpha_opt=alpha_opt)
     metrics["alpha"] = alpha
     if weight is not None:
-        metrics |= by_constraint("cost_q", cost_q) | by_constraint("multiplier", weight)
-        if config.signal == "critic":
-            allowed = config.aim * limit.discounted(data.step, config.discount, spec.horizon, config.limit_unit)
-            state = state._replace(multiplier=multiplier.update(state.multiplier, cost_q, allowed))
+        state, told = hear_critic(
+            state, data, cost_q, weight, config=config, spec=spec, limit=limit, multiplier=multiplier
+        )
+        metrics |= told
     return state, metrics

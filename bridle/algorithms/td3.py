@@ -16,16 +16,15 @@ import optax
 
 from bridle.core.algorithm import Algorithm
 from bridle.core.config import check_ranges, check_types
-from bridle.core.names import by_constraint
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec
 from bridle.maths.moments import Moments, no_moments
 from bridle.nets.mlp import QEnsemble, obs_size
 from bridle.parts.constraints.lagrange import Lagrange
 from bridle.parts.constraints.multiplier import Kind, price
 from bridle.parts.constraints.pid import PID
-from bridle.parts.critics import cost_value, fit, last_row, polyak, random_members, reward_value, td_targets
-from bridle.parts.off_policy import assemble, common_ranges, seen
-from bridle.parts.policies import DeterministicActor
+from bridle.parts.critics import cost_value, fit, last_row, polyak, targets
+from bridle.parts.off_policy import assemble, common_ranges, hear_critic, now_and_then, seen
+from bridle.parts.policies import DeterministicActor, Squash
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,17 @@ class Config:
     """Widths of the hidden layers of actor and critics."""
     activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
     """After every hidden layer."""
+    squash: Squash = "clipped"
+    """What keeps actions in [-1, 1]: tanh (published), whose gradient is gone where an action is at its bound, or a cut whose
+    gradient is blocked only outwards."""
     noise: float = 0.5
     """Standard deviation of what is added to an action to explore."""
     correlation: float = 0.9
     """How much of it comes from the step before: 0, white noise (TD3); towards 1, noise that pushes one way for about
     1 / (1 - correlation) steps, as that of Ornstein and Uhlenbeck in Lillicrap et al. 2016."""
     noiseless: float = 0.25
-    """Part of the copies (rounded down) that act without noise, as the policy is used; if there are any, the multiplier listens
-    to them alone."""
+    """Part of the copies (rounded down) that act without noise, as the policy is used; if there are any, the signal `recent`
+    listens to them alone. The other signals hear every copy: `episodes` all that finish, `critic` the replay."""
     target_noise: float = 0.2
     """Standard deviation of what is added to the next action of a target."""
     target_noise_bound: float = 0.5
@@ -74,7 +76,7 @@ class Config:
     layer_norm: bool = False
     """Normalise the hidden layers of the critics."""
     dropout: float = 0.0
-    """Part of the critics' hidden units that is silenced while they learn (DroQ: 0.01, with layer_norm)."""
+    """Part of the critics' hidden units that is silenced wherever learning asks them (DroQ: 0.01, with layer_norm)."""
     n_step: int = 2
     """Env steps of experience in a TD target."""
     cost_after_death: Literal["masked", "unmasked"] = "masked"
@@ -146,7 +148,7 @@ class State(NamedTuple):
 def init(key, *, config: Config, spec: Spec, limit: CostLimit, multiplier) -> State:
     k_actor, k_critic, k_cost = jax.random.split(key, 3)
     o, a, c = obs_size(spec.obs), spec.action.size, len(limit.limit)
-    actor = DeterministicActor(k_actor, o, a, config.hidden, config.activation)
+    actor = DeterministicActor(k_actor, o, a, config.hidden, config.activation, config.squash)
     shape = {"activation": config.activation, "layer_norm": config.layer_norm, "dropout": config.dropout}
     critics = (QEnsemble(k_critic, config.critics, o, a, config.hidden, 1, **shape),)
     if multiplier is not None:
@@ -180,47 +182,40 @@ def act(actor, carry, obs, key, explore: bool, *, config: Config):
 def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit, multiplier):
     """One step of critics, and now and then of actor, targets and (signal `critic`) multiplier, on one batch."""
     rows = data.rows if config.n_step > 1 else jax.tree.map(lambda leaf: leaf[:, None], data.rows)
-    k_next, k_subset, k_fit = jax.random.split(key, 3)
+    k_next, k_value, k_fit, k_actor = jax.random.split(key, 4)
     obs = seen(jax.tree.map(lambda leaf: leaf[:, 0], rows.obs), state.moments)
-    targets = targets_of(state, rows, k_next, k_subset, config)
     learner = state.critics, state.critic_opt, optax.adam(config.critic_rate)
     dropping = k_fit if config.dropout > 0 else None
-    critics, critic_opt, losses = fit(*learner, obs, rows.action[:, 0], targets, dropping)
+    critics, critic_opt, losses = fit(
+        *learner, obs, rows.action[:, 0], targets_of(state, rows, k_next, k_value, config), dropping
+    )
     state = state._replace(critics=critics, critic_opt=critic_opt, updates=state.updates + 1)
-    improve = partial(fit_actor, obs=obs, data=data, config=config, spec=spec, limit=limit, multiplier=multiplier)
-    blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(improve, state)[1])
+    improve = partial(fit_actor, obs=obs, key=k_actor, data=data, config=config, spec=spec, limit=limit)
+    improve = partial(improve, multiplier=multiplier)
     due = state.updates % config.actor_every == 0
-    state, metrics = jax.lax.cond(due, improve, lambda state: (state, blank), state)
-    metrics = {name: value * config.actor_every for name, value in metrics.items()}  # means over a block count blanks
+    state, metrics = now_and_then(improve, state, due, config.actor_every)
     names = ("critic_loss", "cost_critic_loss")
     return state, {**metrics, **dict(zip(names, losses, strict=False))}, {}
 
 
-def targets_of(state: State, rows, k_next, k_subset, config: Config) -> tuple:
+def targets_of(state: State, rows, k_next, k_value, config: Config) -> tuple:
     """TD targets of reward [B 1] and of cost [B C] at the target actor's action, smoothed by noise (section 5.3)."""
     next_obs = seen(last_row(rows), state.moments)
     next_action = state.target_actor.noisy(next_obs, k_next, config.target_noise, config.target_noise_bound)
-    members = state.target_critics[0](next_obs, next_action)
-    value = reward_value(random_members(members, k_subset, config.subset or config.critics))
-    if len(state.target_critics) == 1:
-        cost = jnp.zeros((len(value), rows.cost.shape[-1]))
-    else:
-        cost = cost_value(state.target_critics[1](next_obs, next_action))
-    masked = config.cost_after_death == "masked"
-    target, cost_target = td_targets(rows, value, cost, config.discount, config.discount, masked)
-    return (target[:, None], cost_target)[: len(state.target_critics)]
+    return targets(state.target_critics, rows, next_obs, next_action, k_value, config)
 
 
-def fit_actor(state: State, *, obs, data: Drawn, config: Config, spec: Spec, limit: CostLimit, multiplier):
+def fit_actor(state: State, *, obs, key, data: Drawn, config: Config, spec: Spec, limit: CostLimit, multiplier):
     """One step of the actor, of all targets, and of a multiplier that listens to the critic."""
     weight = None if multiplier is None else multiplier.weight(state.multiplier)
+    k_drop = jax.random.split(key) if config.dropout > 0 else (None, None)
 
     def loss(actor):
         action = actor(obs)
-        q = state.critics[0](obs, action)[0, ..., 0]
+        q = state.critics[0](obs, action, k_drop[0])[0, ..., 0]
         if weight is None:
             return -q.mean(), (q.mean(), None)
-        cost_q = cost_value(state.critics[1](obs, action))
+        cost_q = cost_value(state.critics[1](obs, action, k_drop[1]))
         return -price(q, cost_q, weight, config.rescale).mean(), (q.mean(), cost_q.mean(0))
 
     grads, (q, cost_q) = jax.grad(loss, has_aux=True)(state.actor)
@@ -234,8 +229,8 @@ def fit_actor(state: State, *, obs, data: Drawn, config: Config, spec: Spec, lim
     )
     metrics = {"q": q}
     if weight is not None:
-        metrics |= by_constraint("cost_q", cost_q) | by_constraint("multiplier", weight)
-        if config.signal == "critic":
-            allowed = config.aim * limit.discounted(data.step, config.discount, spec.horizon, config.limit_unit)
-            state = state._replace(multiplier=multiplier.update(state.multiplier, cost_q, allowed))
+        state, told = hear_critic(
+            state, data, cost_q, weight, config=config, spec=spec, limit=limit, multiplier=multiplier
+        )
+        metrics |= told
     return state, metrics

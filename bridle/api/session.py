@@ -19,6 +19,7 @@ from bridle.core.algorithm import Algorithm
 from bridle.core.names import one_each
 from bridle.core.types import CostLimit, Spec, World
 from bridle.data.replay import Ring
+from bridle.maths.moments import Moments
 from bridle.run import arrays, checkpoint, records
 from bridle.run import device as devices
 from bridle.run import folder as folders
@@ -290,13 +291,18 @@ def _restore(start: checkpoint.Loaded, progress: loop.Progress, duties: Duties) 
 
 
 def _networks_of(run: str, algorithm: Algorithm, say: Callable[[str], Any]) -> dict[str, Any]:
-    """The networks of another run: all fields of the state that are modules, or lists of them. Optimisers and duals are not."""
+    """The networks of another run: all fields of the state that are modules, or lists of them, and the moments by which
+    observations are normalised for them. Optimisers and duals are not."""
     found = folders.open_run(run)
     named, facts = checkpoint.load_arrays(found.path)
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
     taken = {}
     for name, like in state._asdict().items():
-        if not _is_network(like):
+        if like == () and arrays.below(named, f"state/{name}/mean"):
+            raise ValueError(
+                f"the networks of {found.path} have learned on normalised observations: they need --normalise-obs here too"
+            )
+        if not (_is_network(like) or isinstance(like, Moments)):
             continue
         try:
             taken[name] = arrays.restore(like, arrays.below(named, f"state/{name}"))

@@ -122,6 +122,9 @@ class Child:
 
     def result(self, stopped: int) -> Result:
         """What it left; `stopped`: the exit code of a signal that came to us, or 0."""
+        with self.errors as file:
+            file.seek(0)
+            said = file.read().splitlines()
         code = self.process.returncode
         if code == -signal.SIGTERM:  # before it could hear one
             code = 128 + signal.SIGTERM
@@ -129,9 +132,6 @@ class Child:
             return _told(self.path, code and (stopped or code))
         if stopped and code == -signal.SIGKILL:
             return _told(self.path, stopped, f"it did not save within {PATIENCE:g} s; its last checkpoint stands")
-        with self.errors as file:
-            file.seek(0)
-            said = file.read().splitlines()
         return _told(self.path, 1, f"{why(code, said)} (log: {self.path / 'log.txt'})")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
@@ -38,6 +39,24 @@ def td_targets(
     target = of_reward.total + of_reward.bootstrap * value
     cost_target = of_cost.total + of_cost.bootstrap[:, None] * cost_value_
     return target, cost_target
+
+
+def targets(critics: tuple, rows: Transition, next_obs, next_action, key, config, bonus=0.0, cost_bonus=0.0) -> tuple:
+    """TD targets of reward [B 1] and, where there are critics of it, of cost [B C], by target critics at `next_action` [B A].
+
+    `bonus` [B] and `cost_bonus` [B 1] are added to the values there. `config` tells `critics`, `subset`, `dropout`, `discount`,
+    `cost_after_death`.
+    """
+    k_subset, *k_drop = jax.random.split(key, 3)
+    k_reward, k_cost = k_drop if config.dropout > 0 else (None, None)
+    members = critics[0](next_obs, next_action, k_reward)
+    value = reward_value(random_members(members, k_subset, config.subset or config.critics)) + bonus
+    cost = jnp.zeros((len(value), rows.cost.shape[-1]))
+    if len(critics) > 1:
+        cost = cost_value(critics[1](next_obs, next_action, k_cost)) + cost_bonus
+    masked = config.cost_after_death == "masked"
+    target, cost_target = td_targets(rows, value, cost, config.discount, config.discount, masked)
+    return (target[:, None], cost_target)[: len(critics)]
 
 
 def last_row(rows: Transition):

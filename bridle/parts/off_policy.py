@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -63,7 +64,9 @@ def assemble(config, spec: Spec, limit: CostLimit, multiplier: Any, heard: int |
         horizon = max(1, min(spec.horizon or rows, config.memory // spec.num_envs))
         draw = Finished(EPISODES) if config.signal == "episodes" else Latest(horizon)
         listen = partial(update_multiplier, config=config, spec=spec, limit=limit, multiplier=multiplier, heard=heard)
-        updates.append(Update("constraint", draw, listen, config.every))
+        # What random actions cost says nothing of the policy: the multiplier waits for a horizon without any.
+        after = begin if config.warmup == 0 else -(-(begin + horizon * spec.num_envs) // config.every) * config.every
+        updates.append(Update("constraint", draw, listen, config.every, after))
     if config.normalise_obs:
         updates.append(Update("moments", Latest(rows), update_moments, config.every))
     return Algorithm(
@@ -93,8 +96,29 @@ def about(config, spec: Spec, limit: CostLimit, multiplier: Any) -> tuple[str, .
     )
 
 
+def now_and_then(improve: Callable, state, due, every: int):
+    """`improve(state)`, a state and metrics, where it is `due`, which is once in `every` updates; else the state as it is.
+
+    Metrics are 0 there, and `every` times themselves where it is due, so that their mean over a block is that of the improvements.
+    """
+    if every == 1:
+        return improve(state)
+    blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(improve, state)[1])
+    state, metrics = jax.lax.cond(due, improve, lambda state: (state, blank), state)
+    return state, {name: value * every for name, value in metrics.items()}
+
+
+def hear_critic(state, data: Drawn, cost_q, weight, *, config, spec: Spec, limit: CostLimit, multiplier: Any):
+    """One step of a multiplier that listens to the cost critic, whose mean is `cost_q` [C]; state and metrics."""
+    metrics = by_constraint("cost_q", cost_q) | by_constraint("multiplier", weight)
+    if config.signal != "critic":
+        return state, metrics
+    allowed = config.aim * limit.discounted(data.step, config.discount, spec.horizon, config.limit_unit)
+    return state._replace(multiplier=multiplier.update(state.multiplier, cost_q, allowed)), metrics
+
+
 def update_moments(state, data: Drawn, key):
-    """Take note of the observations that were lived since the last block."""
+    """Take note of the observations that were lived since the last block: of about as many, where copies do not divide `every`."""
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows.obs)
     moments = see(state.moments, flatten_obs(rows, 1), data.rows.valid.reshape(-1).astype(jnp.float32))
     return state._replace(moments=moments), {"count": moments.count}, {}

@@ -13,6 +13,7 @@ from bridle.maths.gaussian import Gaussian, sample
 from bridle.nets.mlp import MLP
 
 Head = Literal["squashed", "diagonal", "full"]
+Squash = Literal["clipped", "tanh"]
 MIN_STD = 1e-4
 """Keeps every standard deviation above this, in units of the action before squashing."""
 
@@ -56,16 +57,44 @@ class GaussianActor(eqx.Module):
         return self.to_action(sample(dist, key) if explore else dist.mean)
 
 
+@jax.custom_vjp
+def clipped(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """`x`, cut to [-1, 1]; the gradient of a loss goes through it, but where it would push `x` further out.
+
+    So an action at its bound comes back as soon as its critic asks for that, which it hardly does through a tanh, whose slope is
+    gone there (compare Hausknecht and Stone 2016, arXiv:1511.04143, section 5.3, whose gradients fade towards the bound).
+    """
+    return jnp.clip(x, -1.0, 1.0)
+
+
+def _clipped_back(x, grad):
+    outwards = ((x >= 1.0) & (grad < 0.0)) | ((x <= -1.0) & (grad > 0.0))  # a loss is descended
+    return (jnp.where(outwards, 0.0, grad),)
+
+
+clipped.defvjp(lambda x: (clipped(x), x), _clipped_back)
+
+
 class DeterministicActor(eqx.Module):
-    """obs [... O] -> action [... A] in (-1, 1)."""
+    """obs [... O] -> action [... A] in [-1, 1], by `clipped` or by tanh."""
 
     net: MLP
+    squash: str = eqx.field(static=True)
 
-    def __init__(self, key, obs: int, action: int, hidden: tuple[int, ...], activation="relu"):
+    def __init__(
+        self,
+        key,
+        obs: int,
+        action: int,
+        hidden: tuple[int, ...],
+        activation="relu",
+        squash: Squash = "tanh",
+    ):
         self.net = MLP(key, (obs, *hidden, action), activation, last_scale=0.01)
+        self.squash = squash
 
     def __call__(self, obs: Float[Array, "*batch O"]) -> Float[Array, "*batch A"]:
-        return jnp.tanh(self.net(obs))
+        return jnp.tanh(self.net(obs)) if self.squash == "tanh" else clipped(self.net(obs))
 
     def noisy(
         self, obs: Float[Array, "*batch O"], key, std: float, bound: float | None = None

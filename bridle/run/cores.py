@@ -25,7 +25,7 @@ def held(count: int) -> Iterator[tuple[int, ...]]:
         for core in mine:
             if len(files) < count and (file := _taken(core)) is not None:
                 files[core] = stack.enter_context(file)
-        if len(files) == count < len(mine):
+        if files and len(files) == count:
             stack.callback(os.sched_setaffinity, 0, mine)
             os.sched_setaffinity(0, files)
             yield tuple(file.fileno() for file in files.values())

@@ -28,6 +28,8 @@ PARTS = ("format", "algorithm", "class", "config", "options", "spec")
 """What every `config.json` tells."""
 CLOSING = "closing"
 """Folder inside `best/`: the best actor, if that is of an evaluation at the end of the run that was not due."""
+SET_ASIDE = ".set-aside-"
+"""In the name of a folder that lay where a run should go, and could not be resumed: no run any more."""
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "mujoco", "gymnasium", "safetensors")
 
 

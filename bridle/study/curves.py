@@ -84,6 +84,7 @@ def find(runs: Sequence[Path | str]) -> list[Path]:
             continue  # a picture that an earlier call left among the runs, say
         names = ("config.json", *foreign.FILES)
         below = sorted({file.parent for name in names for file in path.glob(f"**/{name}")})
+        below = [one for one in below if folders.SET_ASIDE not in one.name]
         found += below or [path]
     if not found:
         raise ValueError("runs = []; allowed: one or more run folders, such as runs/SafetyCarCircle-v0/cvpo/*")

@@ -12,7 +12,7 @@ NO_METHOD = ("env", "cost_limit", "steps", "seed", "run", "eval_every", "eval_ep
 def labels(configs: list[dict]) -> list[tuple[str, str]]:
     """(method, label) of each run: the algorithm and what differs among the runs; a label tells the limit too.
 
-    That is the preset, and settings where they differ within one algorithm and preset.
+    That is the preset, and settings where they differ within one algorithm, preset and environment.
     """
     presets = {config.get("preset") for config in configs}
     limits = {tuple(config["options"]["cost_limit"]) for config in configs}
@@ -21,10 +21,14 @@ def labels(configs: list[dict]) -> list[tuple[str, str]]:
         base = [config["algorithm"].rpartition(":")[2]]
         bases.append((*base, config.get("preset") or "own settings") if len(presets) > 1 else tuple(base))
     settings = [_settings(config) for config in configs]
+    worlds = [(base, config["options"]["env"]) for base, config in zip(bases, configs, strict=True)]
+    differs: dict[tuple, set[str]] = {base: set() for base in bases}
+    for world, mine in zip(worlds, settings, strict=True):
+        others = [x for other, x in zip(worlds, settings, strict=True) if other == world]
+        differs[world[0]] |= {name for name in mine if any(x.get(name) != mine[name] for x in others)}
     told = []
     for base, mine, config in zip(bases, settings, configs, strict=True):
-        others = [x for other, x in zip(bases, settings, strict=True) if other == base]
-        differing = [f"{name} {_said(mine[name])}" for name in mine if any(x.get(name) != mine[name] for x in others)]
+        differing = [f"{name} {_said(mine[name])}" for name in mine if name in differs[base]]
         limit = "limit " + ", ".join(f"{x:g}" for x in config["options"]["cost_limit"])
         told.append((
             ", ".join([*base, *differing]),

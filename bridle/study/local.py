@@ -76,6 +76,10 @@ class Pool:
         while self.waiting and len(self.running) < self.job.workers and self.job.has_room():
             name = self.waiting.popleft()
             place = self.job.places[name]
+            if place.is_held():  # somebody has resumed it by hand since we looked
+                self.running[name] = None
+                self.board.say(f"goes on   {name}: another process trains it, it is waited for")
+                continue
             if (aside := place.make_way()) is not None:
                 self.board.say(f"set aside {place.run} -> {aside.name}: it holds nothing that could be resumed")
             line = self.job.begin(name)

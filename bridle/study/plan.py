@@ -164,7 +164,7 @@ def _is_of(preset: str, algorithm: str) -> bool:
 
     if preset not in PRESETS:
         raise ValueError(f"no preset {preset!r}{nearest(preset, [*PRESETS, DEFAULT])}")
-    return algorithms.base_of(PRESETS[preset].algorithm)[0] == algorithms.base_of(algorithm)[0]
+    return algorithms.is_of(preset, algorithm)
 
 
 def _presets(study: Study, algorithm: str) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bridle.run.cores import held
 from bridle.run.disk import Damaged, read_manifest, replace_text
-from bridle.run.folder import RunFolder, open_run
+from bridle.run.folder import SET_ASIDE, RunFolder, open_run
 from bridle.run.processes import environment, why
 from bridle.study.nested import to_toml
 from bridle.study.plan import Trial
@@ -74,7 +74,7 @@ class Place:
         if not self.run.exists() or self.opened() is not None or (self.run.is_dir() and not any(self.run.iterdir())):
             return None
         number = 1
-        while (aside := self.run.with_name(f"{self.run.name}.set-aside-{number}")).exists():
+        while (aside := self.run.with_name(f"{self.run.name}{SET_ASIDE}{number}")).exists():
             number += 1
         os.rename(self.run, aside)
         return aside
@@ -127,15 +127,20 @@ class Place:
         return lines[begun[-1] + 1 :] if begun else lines
 
 
-def _hold(file) -> None:
-    try:
-        import fcntl
+def _hold(file, patience: float = 1.0) -> None:
+    """Lock the file; whoever only looks whether it is held has it for an instant, so this waits a little."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BlockingIOError(f"{file.name} is held by another process, which trains this trial") from None
-    except (ImportError, OSError):
-        pass  # a system or a network disk without locks
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise BlockingIOError(f"{file.name} is held by another process, which trains this trial") from None
+            time.sleep(0.02)
+        except (ImportError, OSError):
+            return None  # a system or a network disk without locks
 
 
 def _is_locked(path: Path) -> bool:

@@ -129,9 +129,10 @@ class Watch(tune.Callback, tune.Stopper):
             self.board.say(self.job.judge(name, codes.get(name)))
 
     def on_trial_error(self, iteration, trials, trial, **info):
-        """A trial's function has raised, or its worker has died."""
+        """A trial's function has raised, or its worker has died; what it had trained to the end before is done."""
         for name in self.running.pop(trial.trial_id, []):
-            self.board.say(self.job.judge(name, None if self.stop.exists() else 1, _error_of(trial)))
+            ours = self.stop.exists() or self.job.places[name].is_complete()
+            self.board.say(self.job.judge(name, None if ours else 1, _error_of(trial)))
 
     def close(self) -> None:
         """Judge what Tune has said nothing about."""

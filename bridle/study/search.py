@@ -91,10 +91,12 @@ class Search(Searcher):
         return trial
 
     def _is_known(self, group: str) -> bool:
-        return "drawn" in self.job.manifest[self.groups[group][0].name]
+        return self._params(group) is not None
 
-    def _params(self, group: str) -> dict[str, Any]:
-        return self.job.manifest[self.groups[group][0].name]["drawn"]
+    def _params(self, group: str) -> dict[str, Any] | None:
+        """What was drawn for it, be it for seeds that the study had before; None if nothing was."""
+        told = (self.job.manifest[trial.name].get("drawn") for trial in self.groups[group])
+        return next(filter(None, told), None)
 
     def _value(self, group: str) -> float | None:
         """The mean over seeds; None if one is not done, or does not tell the metric."""

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -57,13 +57,13 @@ def sweep(asked: Asked, say: Callable[[str], None] = print) -> int:
     check_folder(folder)
     manifest = _look(folder, study, trials)
     left = manifest.named(*_to_train(asked))
-    totals = _checked(folder, manifest, left)
+    totals, theirs = _checked(folder, manifest, left)
     if asked.dry_run:
         _tell_plan(study, manifest, workers, say)
         return 0
     folder.mkdir(parents=True, exist_ok=True)
     with RunFolder(folder, {}).lock(), Stopper(OF_A_DRIVER) as stopper:
-        manifest = _look(folder, study, trials)
+        manifest = _look(folder, study, trials, theirs)
         left = [trial for trial in manifest.named(*_to_train(asked)) if trial.name in totals]
         for trial in left:
             manifest.found[trial.name] |= {"state": "waiting"}
@@ -90,9 +90,14 @@ def _to_train(asked: Asked) -> tuple[str, ...]:
     return ("waiting", "running", "failed") if asked.retry_failed else ("waiting", "running")
 
 
-def _look(folder: Path, study: Study, trials: list[Trial]) -> Manifest:
-    """The manifest, and what the run folders say beyond it: a driver that was killed could write no more."""
+def _look(folder: Path, study: Study, trials: list[Trial], theirs: Sequence[str] = ()) -> Manifest:
+    """The manifest, and what the run folders say beyond it: a driver that was killed could write no more.
+
+    `theirs`: trials whose runs somebody else has begun, with the same settings.
+    """
     manifest = Manifest(folder, study, trials)
+    for name in theirs:
+        manifest.found[name].setdefault("started", "by somebody else")
     for trial in manifest.named("waiting", "running"):
         place = Place(folder, trial)
         if "started" in manifest[trial.name] and not place.is_held() and place.is_complete():
@@ -100,10 +105,10 @@ def _look(folder: Path, study: Study, trials: list[Trial]) -> Manifest:
     return manifest
 
 
-def _checked(folder: Path, manifest: Manifest, left: list[Trial]) -> dict[str, int]:
-    """Env steps of each trial that is left; every error in any of them is raised here."""
+def _checked(folder: Path, manifest: Manifest, left: list[Trial]) -> tuple[dict[str, int], list[str]]:
+    """Env steps of each trial that is left, and which of them somebody else began; every error in any is raised here."""
     if not left:
-        return {}
+        return {}, []
     import jax
 
     from bridle.study import fit
@@ -111,7 +116,7 @@ def _checked(folder: Path, manifest: Manifest, left: list[Trial]) -> dict[str, i
     if not os.environ.get("JAX_PLATFORMS"):
         jax.config.update("jax_platforms", "cpu")  # a driver takes no accelerator from its trials
 
-    found = fit.check(left)
+    found, theirs = fit.check(left), []
     for trial in left:
         run = Place(folder, trial).opened()
         if run is None or "started" in manifest[trial.name]:
@@ -120,8 +125,8 @@ def _checked(folder: Path, manifest: Manifest, left: list[Trial]) -> dict[str, i
             raise ValueError(
                 f"{run.path} holds a run that is none of this study: {other}; move it, or name another folder"
             )
-        manifest.found[trial.name]["started"] = "by somebody else"
-    return {name: one.options.steps for name, one in found.items()}
+        theirs.append(trial.name)
+    return {name: one.options.steps for name, one in found.items()}, theirs
 
 
 def _tell_plan(study: Study, manifest: Manifest, workers: int, say: Callable[[str], None]) -> None:

@@ -8,8 +8,6 @@ from jaxtyping import Array, Float
 
 Kind = Literal["none", "lagrange", "pid"]
 """Cost is not heeded; a multiplier by dual ascent; a multiplier by PID control."""
-Signal = Literal["episodes", "critic"]
-"""What a multiplier listens to: the cost of finished episodes, or the cost critic against the discounted limit."""
 
 
 class Multiplier(Protocol):

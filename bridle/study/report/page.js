@@ -34,8 +34,8 @@ function show(place) {
   const off = new Set(all("[data-method]", place).filter(b => !pressed(b)).map(b => Number(b.dataset.method)));
   const parts = new Set(all("[data-part]", place).filter(b => !pressed(b)).map(b => b.dataset.part));
   for (const plot of all(".plot", place)) {
-    const visible = plot.data.map(t => !off.has(t.meta.method) && !parts.has(t.meta.part) && (!t.meta.axis || t.meta.axis === axis));
-    const told = plot.layout.meta?.axes[axis];
+    const visible = plot.data.map(t => !off.has(t.meta.method) && !parts.has(t.meta.part) && (!axis || !t.meta.axis || t.meta.axis === axis));
+    const told = plot.layout.meta?.axes?.[axis];
     const layout = told ? {"xaxis.title.text": told.title, "xaxis.range": [0, told.end]} : {};
     Plotly.update(plot, {visible}, layout);
   }
