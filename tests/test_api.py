@@ -261,6 +261,24 @@ def test_fine_tuning_starts_from_another_runs_networks(run, tmp_path):
         )
 
 
+def test_fine_tuning_takes_what_observations_were_normalised_by(tmp_path):
+    small = {"hidden": (8,), "batch": 16, "every": 32, "times": 1, "warmup": 32, "memory": 1_000}
+    first = bridle.train("sac", TOY, steps=128, run=str(tmp_path / "one"), normalise_obs=True, **small, **QUICK).run
+    bridle.train(
+        "sac", TOY, steps=8, from_run=str(first), run=str(tmp_path / "two"), normalise_obs=True, **small, **QUICK
+    )
+    before, after = (checkpoint.load_arrays(tmp_path / name)[0] for name in ("one", "two"))
+    assert after["state/moments/count"] > 0
+    np.testing.assert_array_equal(after["state/moments/mean"], before["state/moments/mean"])
+    with pytest.raises(ValueError, match="have learned on normalised observations: they need --normalise-obs here too"):
+        bridle.train("sac", TOY, steps=8, from_run=str(first), run=str(tmp_path / "three"), **small, **QUICK)
+
+
+def test_a_preset_and_a_name_that_say_different_multipliers_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="one of sac-pid, not of sac-lag: bridle train sac-pid --preset fsrl-sac-lag"):
+        bridle.train("sac-lag", TOY, steps=8, preset="fsrl-sac-lag", run=str(tmp_path / "run"))
+
+
 def test_mistakes_are_told_before_anything_is_written(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for settings, said in [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,15 +16,20 @@ DIGITS = 6
 """Significant digits of a drawn number."""
 SEARCH = {"metric": "eval/return at feasibility", "mode": "max"}
 """What [search] may say, with its defaults: Optuna chooses what [random] would draw."""
+METRICS = (SEARCH["metric"], "eval/return", "eval/return_std", "eval/cost", "eval/length", "eval/feasible", "episode/return",
+           "episode/cost", "episode/length", "time/steps_per_s", "time/updates_per_s", "time/seconds")  # fmt: skip
+"""What every run tells; there may be a `cost_1` beside the cost, and what updates tell (`policy/q`) is known by them alone."""
 
 
 def check(table: Mapping, search: Mapping) -> None:
-    """Does [random] say what to draw, and how often?"""
+    """Does [random] say what to draw, and how often? And does [search] name what runs tell?"""
     for key, value in search.items():
         if key not in SEARCH:
             raise ValueError(f"[search]: no key {key!r}{nearest(key, SEARCH)}")
         if key == "mode" and value not in ("min", "max"):
             raise ValueError(f"[search]: mode = {value!r}; allowed: 'max', 'min'")
+        if key == "metric" and not _is_told(value):
+            raise ValueError(f"[search]: metric = {value!r} is no column of metrics.csv{nearest(str(value), METRICS)}")
     if search and not table:
         raise ValueError("[search] chooses what [random] draws from, but there is no table [random]")
     if not table:
@@ -34,6 +40,13 @@ def check(table: Mapping, search: Mapping) -> None:
         raise ValueError("[random] draws nothing; allowed: settings such as discount = {uniform = [0.95, 0.99]}")
     for path, how in leaves_of(table).items():
         _check_one(".".join(path), how)
+
+
+def _is_told(metric: Any) -> bool:
+    """May a run tell it?"""
+    group, slash, _ = str(metric).partition("/")
+    fixed = {name.partition("/")[0] for name in METRICS}
+    return bool(slash) and (group not in fixed or re.sub(r"/cost_\d+$", "/cost", metric) in METRICS)
 
 
 def leaves_of(table: Mapping) -> dict[Path, dict]:

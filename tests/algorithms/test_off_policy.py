@@ -71,7 +71,14 @@ def test_without_a_constraint_cost_is_not_heeded_and_has_no_critic(name):
 def test_the_cost_critic_can_be_what_a_multiplier_hears():
     config = td3.Config(**SMALL, constraint="pid", signal="critic")
     _, cost, _, progress = learn("toy/Corridor-v0", (3.0,), 24_000, config)
-    assert 0.0 < float(progress.state.multiplier.weight[0]) and cost[0] < 6.0
+    assert 0.0 < float(progress.state.multiplier.weight[0]) and cost[0] <= 1.05 * 3.0
+
+
+def test_what_random_actions_cost_is_nothing_to_the_multiplier():
+    config = td3.Config(**SMALL, constraint="lagrange")
+    algorithm = config.build(make("toy/Corridor-v0", 16).spec, CostLimit((3.0,)))
+    constraint = algorithm.updates[1]
+    assert constraint.start - constraint.draw.length * 16 >= config.warmup // config.every * config.every
 
 
 def test_ddpg_is_td3_with_one_critic_no_delay_and_no_smoothing():

@@ -1,12 +1,13 @@
 """Actors: the first policy, the range of actions, gradients that reach every head."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from bridle.maths.gaussian import covariance, diagonal
-from bridle.parts.policies import GaussianActor
+from bridle.parts.policies import DeterministicActor, GaussianActor, clipped
 
 HEADS = ("squashed", "diagonal", "full")
 O, A, N = 5, 3, 200
@@ -56,3 +57,29 @@ def test_every_leaf_is_an_array_that_learning_reaches(head):
     spread = lambda policy: (policy.act(obs, jax.random.key(2), True) ** 2).mean()
     for leaf in jax.tree.leaves(jax.grad(spread)(actor(head))):
         assert isinstance(leaf, jax.Array) and jnp.abs(leaf).max() > 0
+
+
+def test_a_clipped_action_has_its_gradient_wherever_that_leads_inwards():
+    x = jnp.array([-2.0, -2.0, -0.5, 0.5, 2.0, 2.0])
+    slope = jnp.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])  # of a loss, so that a positive one pulls x down
+    np.testing.assert_array_equal(clipped(x), [-1, -1, -0.5, 0.5, 1, 1])
+    np.testing.assert_array_equal(jax.grad(lambda x: (slope * clipped(x)).sum())(x), [0, -1, 1, -1, 1, 0])
+
+
+@pytest.mark.parametrize(("squash", "comes_back"), [("clipped", True), ("tanh", False)])
+def test_an_actor_at_its_bound_comes_back_if_its_actions_are_clipped(squash, comes_back):
+    actor = DeterministicActor(jax.random.key(0), O, A, (16,), squash=squash)
+    loud = actor.net.biases[-1] + 8.0  # far beyond what saturates a tanh
+    obs = jax.random.normal(jax.random.key(1), (N, O))
+
+    def loss(bias):
+        return (with_bias(actor, bias)(obs)).mean()
+
+    bias = loud
+    for _ in range(100):
+        bias = bias - 0.5 * jax.grad(loss)(bias)
+    assert (float(loss(bias)) < -0.9) == comes_back
+
+
+def with_bias(actor, bias):
+    return eqx.tree_at(lambda a: a.net.biases, actor, (*actor.net.biases[:-1], bias))

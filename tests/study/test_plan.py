@@ -150,6 +150,11 @@ def test_a_mistake_is_told_by_name(trials_of, old, new, told):
         ("choice = [32, 64]", "choice = []", "allowed: a list"),
         ("discount =", "discuont =", "no key 'discuont'"),
         ("[random]", "[search]\nmetrc = 'x'\n[random]", "no key 'metrc'; did you mean 'metric'"),
+        (
+            "[random]",
+            "[search]\nmetric = 'eval/retrun'\n[random]",
+            "no column of metrics.csv; did you mean 'eval/return'",
+        ),
         ("[random]", "[grid]\ndiscount = [0.9]\n[random]", r"discount is told twice: in \[grid\], and in \[random\]"),
     ],
 )

@@ -125,9 +125,23 @@ class Browser:
             self.said.append(json.dumps(params["args"]))
 
 
+@pytest.fixture
+def one_axis(make_run, tmp_path):
+    """Three seeds of ours beside a table that tells env steps alone."""
+    table = tmp_path / "theirs" / "SafetyCarCircle-v0_cost_10" / "cvpo_s1"
+    table.mkdir(parents=True)
+    rows = ["CostLimit\tTotalEnvInteracts\teval/TestEpRet\teval/TestEpCost\teval/TestEpLen"]
+    rows += [f"10\t{1000 * k}\t{20 * k}\t{30 - k}\t300" for k in range(1, 11)]
+    (table / "progress.txt").write_text("\n".join(rows) + "\n")
+    for seed in range(3):
+        make_run(tmp_path / "theirs" / f"ours-{seed}", seed, algorithm="sac-lag")
+    return tmp_path / "theirs"
+
+
 @pytest.mark.skipif(chromium() is None, reason=f"none of {', '.join(NAMES)} is installed")
-def test_a_browser_without_a_network_draws_the_page_and_minds_its_buttons(study, hostile, tmp_path):
+def test_a_browser_without_a_network_draws_the_page_and_minds_its_buttons(study, hostile, one_axis, tmp_path):
     page = report([study], tmp_path / "page.html")
+    alone = report([one_axis], tmp_path / "alone.html")
     attack = report([hostile[0]], tmp_path / "attack.html")
     with Browser(chromium(), tmp_path / "profile") as window:
         window.open(page, "document.documentElement.dataset.drawn === '3'")
@@ -161,6 +175,11 @@ def test_a_browser_without_a_network_draws_the_page_and_minds_its_buttons(study,
         before = window.run(cells)
         window.run("document.querySelectorAll('.sortable th button')[3].click()")
         assert window.run(cells) == sorted(before) != before
+
+        window.open(alone, "document.documentElement.dataset.drawn === '3'")
+        assert window.run("document.querySelectorAll('[data-axis]').length") == 0
+        whole = window.run(drawn)[0]
+        assert after('[data-part="seed"]')[0] == whole - 2 * 3 > 0 and after('[data-part="seed"]')[0] == whole
 
         window.open(attack, "document.documentElement.dataset.drawn !== undefined")
         assert window.run("window.pwned === undefined")

@@ -18,7 +18,8 @@ import pytest
 
 from bridle.cli import main
 from bridle.run import log
-from bridle.study import job, plan
+from bridle.run.cores import held
+from bridle.study import curves, job, plan
 from bridle.study.board import Board, duration
 from bridle.study.manifest import Manifest
 from bridle.study.process import Place
@@ -177,6 +178,43 @@ def test_half_a_run_folder_is_set_aside_and_not_deleted(study, fake, capsys):
     assert "set aside" in capsys.readouterr().out
 
 
+def test_what_was_set_aside_is_no_run_any_more(study, fake):
+    file, folder = study(seeds=[0])
+    run = folder / "toy-Corridor-v0" / "sac-lag" / "limit-3_seed-0"
+    run.mkdir(parents=True)
+    (run / "config.json").write_text("{}")  # killed before its first checkpoint
+    assert main(["sweep", str(file)]) == 0
+    assert (run.with_name("limit-3_seed-0.set-aside-1") / "config.json").exists()
+    assert curves.find([folder]) == [run]
+
+
+def test_a_trial_that_somebody_resumes_by_hand_meanwhile_is_waited_for(study, fake, capsys):
+    file, folder = study(seeds=[0, 1])
+    fake["seed-0"] = "slow"
+    first, second = (Place(folder, trial) for trial in plan.trials(plan.read(file)))
+    second.run.mkdir(parents=True)
+    told: list[int] = []
+
+    def by_hand():
+        while not (first.run / "ready").exists():
+            time.sleep(0.01)
+        with open(second.run / ".lock", "a") as mine:
+            fcntl.flock(mine, fcntl.LOCK_EX)
+            os.kill(
+                Manifest(folder, plan.read(file), plan.trials(plan.read(file)))[first.trial.name]["pid"], signal.SIGTERM
+            )
+            time.sleep(0.5)
+            told.extend(calls(folder))
+
+    hand = threading.Thread(target=by_hand)
+    hand.start()
+    assert main(["sweep", str(file), "--workers", "1"]) == 0
+    hand.join()
+    assert len(told) == 1, "the second was not begun while somebody had it"
+    assert "another process trains it, it is waited for" in capsys.readouterr().out
+    assert sorted(states(folder).values()) == ["done", "waiting"]
+
+
 @pytest.mark.parametrize("seen", ["by a trial", "by us"])
 def test_a_full_disk_stops_the_study_and_nothing_is_marked_as_failed(study, fake, capsys, monkeypatch, seen):
     file, folder = study()
@@ -296,6 +334,15 @@ def test_each_trial_has_cores_of_its_own_until_it_ends(study, fake, two_cores):
         for process in processes:
             process.kill()
             process.wait()
+
+
+def test_cores_that_one_training_holds_are_no_others_be_they_all(two_cores):
+    with held(2) as both:
+        assert len(both) == 2
+        with held(1) as none:
+            assert none == ()
+    with held(1) as one:
+        assert len(one) == 1
 
 
 def test_a_terminal_shows_the_running_trials_and_how_far_they_are(study, monkeypatch):
