@@ -186,6 +186,16 @@ def test_presets_fit_their_algorithm_and_the_options(name):
         ("train cvpo --max-grad-norm -1", "max_grad_norm = -1.0; allowed: a number > 0, or None"),
         ("train cvpo --memory 200", "memory = 200; allowed: an integer >= 256, what one draw needs"),
         ("train cvpo --preset fsrl-bulet", "no preset 'fsrl-bulet'; did you mean 'fsrl-bullet'?"),
+        ("train sac --lagrange.rate 3", "settings of lagrange mean nothing under --constraint none"),
+        ("train sac-lag --pid.kp 3", "settings of pid mean nothing under --constraint lagrange"),
+        (
+            "train sac-lag --constraint pid",
+            "sac-lag is sac with --constraint lagrange, and constraint = 'pid' is asked for too",
+        ),
+        (
+            "train sac-lag --preset fsrl-sac-lag",
+            "one of sac-pid, not of sac-lag: bridle train sac-pid --preset fsrl-sac-lag",
+        ),
         ("train cvpo --discuont 0.9", "no option --discuont; did you mean '--discount'?"),
         ("train cvpo --steps many", "Error parsing --steps: many; allowed: an integer, such as 300_000 or 3e5"),
         ("train cvpo --steps 1.5", "Error parsing --steps: 1.5; allowed: an integer, such as 300_000 or 3e5"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
+from typing import Any
 
 from bridle.core.names import nearest
 
@@ -43,6 +45,22 @@ def check(name: str) -> str:
 def base_of(name: str) -> tuple[str, dict[str, str]]:
     """The algorithm behind a name, and the settings that the name says."""
     return FORMS[name][:2] if check(name) in FORMS else (name, {})
+
+
+def check_said(name: str, config: Any, said: Iterable[str]) -> None:
+    """`ValueError` if the settings `said` by name contradict the algorithm's name, or mean nothing under its constraint."""
+    base, told = base_of(name)
+    for key, value in told.items():
+        if (found := getattr(config, key)) != value:
+            raise ValueError(
+                f"{name} is {base} with --{key} {value}, and {key} = {found!r} is asked for too: say {base} instead"
+            )
+    kinds = [kind for kind, _ in WAYS.values()]
+    for kind in kinds:
+        if kind in said and (found := getattr(config, "constraint", kind)) != kind:
+            raise ValueError(
+                f"settings of {kind} mean nothing under --constraint {found}: leave them out, or say --constraint {kind}"
+            )
 
 
 def lines() -> dict[str, str]:

@@ -72,7 +72,11 @@ class Config:
             times=self.times,
         )
         constraint = Update(
-            "constraint", Finished(32), partial(update_multiplier, config=self, limit=limit), every=self.every
+            "constraint",
+            Finished(32),
+            partial(update_multiplier, config=self, limit=limit),
+            every=self.every,
+            gradient=False,  # its steps are none of a network
         )
         return Algorithm(
             init=partial(init, config=self, spec=spec, constraints=len(limit.limit)),

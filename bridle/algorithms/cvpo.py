@@ -151,7 +151,7 @@ class Config:
         )
         in_critic = limit.discounted(0, self.discount, spec.horizon, self.limit_unit)
         window = max(1, min(spec.horizon, self.memory // spec.num_envs))
-        measure = Update("limit", Latest(window), partial(update_measured, spec=spec), every=self.every)
+        measure = Update("limit", Latest(window), partial(update_measured, spec=spec), every=self.every, gradient=False)
         return Algorithm(
             init=partial(init, **bound),
             actor=lambda state: state.old_actor if self.acts == "old" else state.actor,

@@ -120,6 +120,27 @@ FSRL_DIFFERS = (
     "weights are not orthogonal"
 )
 
+ENSEMBLES = {
+    "discount": 0.99,
+    "hidden": (256, 256),
+    "n_step": 1,
+    "batch": 256,
+    "every": 1,
+    "times": 20,
+    "actor_every": 20,
+    "memory": 1_000_000,
+    "warmup": 5_000,
+    "temperature": "learned",
+    "alpha": 1.0,
+    "alpha_rate": 3e-4,
+    "target_rate": 0.005,
+    "actor_rate": 3e-4,
+    "critic_rate": 3e-4,
+}
+"""What REDQ and DroQ have in common."""
+ENSEMBLES_OPTIONS = {"env": "Hopper-v5", "num_envs": 1, "steps": 125_000, "eval_every": 1_000}
+ENSEMBLES_DIFFERS = "alpha holds an entropy of minus the number of actions, where the original has a table by task; our networks' last layers begin small"
+
 PRESETS: dict[str, Preset] = {
     "cvpo-safe-rl-sac-lag": Preset(
         "sac-pid",
@@ -212,6 +233,20 @@ PRESETS: dict[str, Preset] = {
         {"env": "SafetyCarCircle-v0", "cost_limit": (25.0,), "num_envs": 1, "steps": 3_000_000},
         "SAC-Lagrangian by an early settings file of OmniSafe (commit 001a4e2); later versions changed it",
         "its multiplier is stepped by Adam, ours by plain ascent at the same rate; its alpha decays",
+    ),
+    "redq": Preset(
+        "sac",
+        ENSEMBLES | {"critics": 10, "subset": 2},
+        ENSEMBLES_OPTIONS,
+        "REDQ (Chen et al. 2021): ten critics, two of which count in a target, 20 updates a step; --constraint lagrange keeps a limit",
+        ENSEMBLES_DIFFERS,
+    ),
+    "droq": Preset(
+        "sac",
+        ENSEMBLES | {"critics": 2, "subset": 2, "dropout": 0.01, "layer_norm": True},
+        ENSEMBLES_OPTIONS,
+        "DroQ (Hiraoka et al. 2022): two critics with dropout and normalised layers, 20 updates a step",
+        ENSEMBLES_DIFFERS + "; its layers are normalised with gains of their own",
     ),
     "icml22-circle": Preset(
         "cvpo",

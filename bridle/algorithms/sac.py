@@ -1,7 +1,7 @@
 """Soft actor-critic, SAC (Haarnoja et al. 2018, arXiv:1812.05905), with a multiplier on cost where one is asked for.
 
 The actor climbs q + entropy - multiplier . cost_q; critics of reward and of cost learn from replay. With ensembles, more updates a
-step, normalised layers and dropout it is REDQ (Chen et al. 2021) and DroQ (Hiraoka et al. 2022).
+step, normalised layers and dropout it is REDQ (Chen et al. 2021) and DroQ (Hiraoka et al. 2022): presets `redq`, `droq`.
 """
 
 from __future__ import annotations

@@ -71,6 +71,7 @@ def resolve(config: Any, env: Any, preset: str | None, settings: dict) -> Asked:
         told_by_name = algorithms.base_of(name)[1]
         values = {**(chosen.config if chosen else {}), **told_by_name, **rest}
         config = records.from_json(algorithms.config_class(name), values)
+        algorithms.check_said(name, config, rest)
     return Asked(name, config, options, preset, told, told is None or "num_envs" in settings, cost_fn, seeds)
 
 

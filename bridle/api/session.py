@@ -27,6 +27,7 @@ from bridle.run import train as loop
 from bridle.run.collect import Collector
 from bridle.run.duties import Duties, Rows
 from bridle.run.evaluate import Evaluator
+from bridle.run.learning import is_over
 from bridle.run.log import Display, Log
 from bridle.run.log import read as read_rows
 from bridle.run.options import Options
@@ -115,6 +116,7 @@ class Training:
             except BaseException as error:  # a person is told by the caller
                 display.say("".join(traceback.format_exception(error)).rstrip(), quiet=True)
                 self.traced = True
+                is_over()
                 raise
             return self._end(progress, duties, stopper)
 
@@ -155,13 +157,13 @@ class Training:
         cost = tuple(float(c) for c in found.cost.mean(0))
         feasible = found.feasible(self.limit.limit)
         if progress.step >= self.options.steps:
-            told = ", ".join(f"{c:.2f}" for c in cost)
+            told = f", cost {', '.join(f'{c:.2f}' for c in cost)}" if self.world.spec.constraints else ""
             verdict = "meets" if feasible else "exceeds"
             limit = ", ".join(f"{x:g}" for x in self.limit.limit)
             against = f", which {verdict} the limit {limit}" if self.limit.limit else ""
             how = "sampled actions" if duties.evaluator.sampled else "the policy's mean"
             say(
-                f"done: return {found.returns.mean():.1f}, cost {told}{against} "
+                f"done: return {found.returns.mean():.1f}{told}{against} "
                 f"(last evaluation: {len(found.returns)} episodes, {how})"
             )
             say(f"run folder: {self.path}")

@@ -152,13 +152,16 @@ def _go(training) -> int:
         print(f"bridle: {error if known else f'{type(error).__name__}: {error}'}", file=sys.stderr)
         if training.traced:
             print(f"bridle: the traceback lies in {training.path / 'log.txt'}", file=sys.stderr)
-        return 1
+        return _leave(1)
 
 
 def _leave(code: int) -> int:
-    """After a signal at once: updates may still be computed in a thread that nobody waits for."""
-    if code > 128:
+    """After a signal, or while updates are still computed in a thread that nobody waits for, at once."""
+    from bridle.run.learning import is_over
+
+    if code > 128 or not is_over(0.0):
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
     return code
 

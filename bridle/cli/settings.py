@@ -97,7 +97,10 @@ def from_file(path: Path, name: str, known: list[str]) -> dict[str, Any]:
     if path.is_dir() or path.suffix == ".json":
         recorded = open_run(path if path.is_dir() else path.parent).config
         options = {k: v for k, v in recorded["options"].items() if k not in ("run", "from_run")}
-        data = {"algorithm": recorded["algorithm"], **options, **recorded["config"]}
+        kinds = [kind for kind, _ in algorithms.WAYS.values()]
+        unused = [kind for kind in kinds if kind != recorded["config"].get("constraint")]
+        config = {k: v for k, v in recorded["config"].items() if k not in unused}
+        data = {"algorithm": recorded["algorithm"], **options, **config}
     else:
         data = records.from_toml(path)
         for table in ("options", "config"):

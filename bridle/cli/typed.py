@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from bridle import envs
+from bridle import algorithms, envs
 from bridle.api.asked import Asked, check_seeds
 from bridle.core.config import integer
 from bridle.run.options import Options
@@ -64,5 +64,6 @@ def parse(asked: Asked, words: list[str]) -> Asked:
         registry=READERS,
     )
     envs.parse_args(said.options.env_args)
+    algorithms.check_said(asked.name, said.algorithm, {word.removeprefix("--").partition(".")[0] for word in words})
     seeds = check_seeds(said.seeds) if said.seeds else ()
     return asked._replace(options=said.options, config=said.algorithm, seeds=seeds)

@@ -61,6 +61,8 @@ class Update(NamedTuple):
     """No run after this many."""
     times: int = 1
     """Draws and steps in one run, drawn at once and scanned inside one jit."""
+    gradient: bool = True
+    """Does it step networks? Then its steps count as gradient steps: in `time/updates_per_s`, and on that axis of pictures."""
 
 
 class Algorithm(NamedTuple):

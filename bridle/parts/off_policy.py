@@ -66,9 +66,9 @@ def assemble(config, spec: Spec, limit: CostLimit, multiplier: Any, heard: int |
         listen = partial(update_multiplier, config=config, spec=spec, limit=limit, multiplier=multiplier, heard=heard)
         # What random actions cost says nothing of the policy: the multiplier waits for a horizon without any.
         after = begin if config.warmup == 0 else -(-(begin + horizon * spec.num_envs) // config.every) * config.every
-        updates.append(Update("constraint", draw, listen, config.every, after))
+        updates.append(Update("constraint", draw, listen, config.every, after, gradient=False))
     if config.normalise_obs:
-        updates.append(Update("moments", Latest(rows), update_moments, config.every))
+        updates.append(Update("moments", Latest(rows), update_moments, config.every, gradient=False))
     return Algorithm(
         init=partial(parts["init"], **bound),
         actor=parts["actor"],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent import futures
-from threading import Thread
 
 SLOW = 2.0
 """Seconds of a block of updates after which the next one is waited for, so that a stop need not wait for its end."""
@@ -13,6 +13,19 @@ PATIENCE = 3.0
 """Seconds that a stop waits for such a block."""
 POLL = 0.05
 """Seconds between two looks at whether a stop was asked for."""
+
+NAME = "learner"
+"""Of the thread."""
+
+
+def is_over(patience: float = PATIENCE) -> bool:
+    """Has every block of updates come to its end, within so many seconds? While one has not, the interpreter must not be left in
+    the ordinary way: it would cut a thread off inside of XLA, which aborts the process."""
+    end = time.perf_counter() + patience
+    left = [thread for thread in threading.enumerate() if thread.name == NAME]
+    for thread in left:
+        thread.join(max(0.0, end - time.perf_counter()))
+    return not any(thread.is_alive() for thread in left)
 
 
 class Learning:
@@ -24,7 +37,7 @@ class Learning:
     def __init__(self, function: Callable, *args):
         self.future: futures.Future = futures.Future()
         self.seconds = 0.0
-        Thread(target=self._run, args=(function, args), name="learner", daemon=True).start()
+        threading.Thread(target=self._run, args=(function, args), name=NAME, daemon=True).start()
 
     def _run(self, function: Callable, args: tuple) -> None:
         begin = time.perf_counter()

@@ -51,6 +51,8 @@ def from_toml(path: Path | str) -> dict:
     except FileNotFoundError as error:
         there = [x.name for x in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         raise FileNotFoundError(f"no file {path}{nearest(path.name, there)}") from error
+    except IsADirectoryError as error:
+        raise ValueError(f"{path} is a folder; allowed: a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
 

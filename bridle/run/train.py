@@ -199,7 +199,7 @@ def settle(learning: Learning | None, progress: Progress, memory) -> dict[str, f
     collected: dict[str, list] = {}
     for job, metrics, writes, every in done:
         memory.write(job.data.index, writes)
-        progress.updates += job.update.times
+        progress.updates += job.update.times * job.update.gradient
         if every is not None:
             progress.due[job.update.name] = progress.since[job.update.name] + max(1, every)
         for name, value in metrics.items():

@@ -28,14 +28,21 @@ def check(trials: list[Trial]) -> dict[str, Asked]:
             worlds.check_cost(one.config, spec)
             one.config.build(spec, worlds.limit_of(one.options, spec))
         except (ValueError, TypeError, ImportError) as error:
-            wrong.setdefault(f"{trial.algorithm} on {trial.env}: {error}", []).append(trial)
+            wrong.setdefault(str(error), []).append(trial)
         else:
             found[trial.name] = one
     if wrong:
-        lines = [f"{len(these)} of {len(trials)} trials: {text}" for text, these in wrong.items()]
+        lines = [f"{len(these)} of {len(trials)} trials, {_who(these)}: {text}" for text, these in wrong.items()]
         more = [f"and {len(lines) - SHOWN} other errors"] if len(lines) > SHOWN else []
+        more += ["a [[skip]] rule leaves combinations out (docs/studies.md)"] if found else []
         raise ValueError("\n  ".join(["these cannot be trained, so nothing was started:", *lines[:SHOWN], *more]))
     return found
+
+
+def _who(trials: list[Trial]) -> str:
+    """The algorithms and environments of some trials."""
+    names = [", ".join(dict.fromkeys(values)) for values in zip(*((t.algorithm, t.env) for t in trials), strict=True)]
+    return " on ".join(names)
 
 
 def differs(one: Asked, run: RunFolder) -> str | None:

@@ -71,7 +71,10 @@ class Manifest:
         plan = {"algorithm": trial.algorithm, "preset": trial.preset, "settings": trial.settings}
         known = self.found.setdefault(trial.name, {**plan, "state": "waiting"})
         then = {key: known.get(key) for key in plan}
-        if then != json.loads(json.dumps(plan)) and then != plan:
+        if _is_longer(then, plan):
+            state = "waiting" if known["state"] == "done" else known["state"]
+            self.found[trial.name] = {**known, **plan, "state": state}
+        elif then != json.loads(json.dumps(plan)) and then != plan:
             raise ValueError(
                 f"{self.folder} holds trial {trial.name} with other settings: {_difference(then, plan)}; what was trained "
                 "is never mixed: name another folder in the study file, or bring the settings back"
@@ -96,6 +99,14 @@ class Manifest:
                 f"{self.folder} holds the study {told.get('name')!r}, not {self.study.name!r}: name another folder"
             )
         return told
+
+
+def _is_longer(then: Mapping, now: Mapping) -> bool:
+    """Does the study file ask for more env steps than it did, and change nothing else?"""
+    old, new = then["settings"] or {}, now["settings"]
+    if "steps" not in old or "steps" not in new or not int(new["steps"]) > int(old["steps"]):
+        return False
+    return json.loads(json.dumps({**now, "settings": {**new, "steps": old["steps"]}})) == then
 
 
 def check_folder(folder: Path) -> None:

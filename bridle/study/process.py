@@ -56,7 +56,11 @@ class Place:
     def is_complete(self) -> bool:
         """Was it trained to its end?"""
         found, step = self.opened(), self.saved()
-        return found is not None and step is not None and step >= found.config["options"]["steps"]
+        return found is not None and step is not None and step >= max(found.config["options"]["steps"], self.wanted())
+
+    def wanted(self) -> int:
+        """Env steps that the study asks for; 0 if it leaves that to a preset or to the defaults."""
+        return int(self.trial.settings.get("steps", 0))
 
     def step(self) -> int:
         """Env steps that it tells in its last row of metrics; 0 if it tells none."""
@@ -82,8 +86,9 @@ class Place:
     def command(self) -> list[str]:
         """What trains it from where it stands."""
         program = [sys.executable, "-m", "bridle"]
-        if self.opened() is not None:
-            return [*program, "resume", str(self.run)]
+        if (found := self.opened()) is not None:
+            longer = self.wanted() > found.config["options"]["steps"]
+            return [*program, "resume", str(self.run), *(["--steps", str(self.wanted())] if longer else [])]
         return [*program, "train", self.trial.algorithm, "--config", str(self.settings), "--run", str(self.run)]
 
     def start(self, cpus: int, cwd: str | None = None) -> subprocess.Popen:

@@ -14,10 +14,11 @@ from types import ModuleType
 from bridle.core.machine import cores
 from bridle.run.folder import RunFolder
 from bridle.run.stop import OF_A_DRIVER, Stopper
-from bridle.study import plan
+from bridle.study import chance, plan
 from bridle.study.board import Board, duration
 from bridle.study.job import Job
 from bridle.study.manifest import Manifest, check_folder
+from bridle.study.nested import get
 from bridle.study.plan import Study, Trial
 from bridle.study.process import Place
 
@@ -59,7 +60,7 @@ def sweep(asked: Asked, say: Callable[[str], None] = print) -> int:
     left = manifest.named(*_to_train(asked))
     totals, theirs = _checked(folder, manifest, left)
     if asked.dry_run:
-        _tell_plan(study, manifest, workers, say)
+        _tell_plan(study, manifest, len(left), workers, say)
         return 0
     folder.mkdir(parents=True, exist_ok=True)
     with RunFolder(folder, {}).lock(), Stopper(OF_A_DRIVER) as stopper:
@@ -129,14 +130,19 @@ def _checked(folder: Path, manifest: Manifest, left: list[Trial]) -> tuple[dict[
     return {name: one.options.steps for name, one in found.items()}, theirs
 
 
-def _tell_plan(study: Study, manifest: Manifest, workers: int, say: Callable[[str], None]) -> None:
-    """What would be done."""
+def _tell_plan(study: Study, manifest: Manifest, left: int, workers: int, say: Callable[[str], None]) -> None:
+    """What would be done, with what was drawn for each sample."""
     width = max(map(len, manifest.trials))
+    drawn = [] if study.search else list(chance.leaves_of(study.random))
     for name, trial in manifest.trials.items():
-        say(f"{name:{width}}  {manifest[name]['state']:8} {trial.algorithm} on {trial.env}")
+        values = [f"{'.'.join(path)} = {get(trial.settings, path)}" for path in drawn]
+        told = f"{trial.algorithm} on {trial.env}" + (f": {', '.join(values)}" if values else "")
+        say(f"{name:{width}}  {manifest[name]['state']:8} {told}")
     counts = ", ".join(f"{count} {state}" for state, count in manifest.counts().items() if count)
+    cores_each = f"{study.cpus} core{'s' * (study.cpus > 1)} each"
     say(
-        f"{len(manifest.trials)} trials in {manifest.folder}: {counts}; {workers or 'as many as fit'} at once, {study.cpus} cores each"
+        f"{len(manifest.trials)} trials in {manifest.folder}: {counts}; {left} to train, "
+        f"{workers or 'as many as fit'} at once, {cores_each}"
     )
 
 

@@ -173,11 +173,11 @@ def test_what_does_not_fit_is_told_before_anything_starts(trials_of):
         'algorithms = ["cvpo", "sac-lag"]\nenvs = ["toy/Corridor-v0", "toy/Discrete-v0"]\nseeds = [0, 1]\n'
     )
     with pytest.raises(
-        ValueError, match="2 of 8 trials: cvpo on toy/Discrete-v0: (?s:.*)2 of 8 trials: sac-lag on toy/Disc"
+        ValueError, match="2 of 8 trials, cvpo on toy/Discrete-v0: (?s:.*)2 of 8 trials, sac-lag on toy/Disc"
     ):
         fit.check(trials)
     trials = trials_of('algorithms = ["sac-lag"]\nenvs = ["toy/Corridor-v0"]\n[grid]\ndiscount = [0.9, 1.5]\n')
-    with pytest.raises(ValueError, match=r"1 of 2 trials: sac-lag on toy/Corridor-v0: discount = 1.5; allowed"):
+    with pytest.raises(ValueError, match=r"1 of 2 trials, sac-lag on toy/Corridor-v0: discount = 1.5; allowed"):
         fit.check(trials)
     found = fit.check(trials[:1])
     assert [one.config.discount for one in found.values()] == [0.9]

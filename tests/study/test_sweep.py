@@ -99,6 +99,20 @@ def test_a_finished_study_is_never_trained_again(study, fake, capsys):
     assert len(calls(folder)) == 4 and set(states(folder).values()) == {"done"}
 
 
+def test_a_study_may_grow_longer_and_goes_on_from_where_it_was(study, fake, monkeypatch):
+    file, folder = study(seeds=[0])
+    assert main(["sweep", str(file)]) == 0
+    monkeypatch.undo()
+    study(seeds=[0], steps=2_000)
+    trials = plan.trials(plan.read(file))
+    assert Manifest(folder, plan.read(file), trials)[trials[0].name]["state"] == "waiting"
+    place = Place(folder, trials[0])
+    assert not place.is_complete() and place.command()[3:] == ["resume", str(place.run), "--steps", "2000"]
+    study(seeds=[0], steps=500)
+    with pytest.raises(ValueError, match="steps was 1000, the study file says 500"):
+        Manifest(folder, plan.read(file), plan.trials(plan.read(file)))
+
+
 def test_a_trial_that_crashes_is_listed_with_its_error_and_log_and_the_others_go_on(study, fake, capsys):
     file, folder = study()
     fake["seed-1"] = "crash"
@@ -234,9 +248,9 @@ def test_a_folder_of_another_study_or_of_other_settings_is_refused(study, fake, 
     file.rename(other := file.with_name("other.toml"))
     assert main(["sweep", str(other)]) == 2
     assert "holds the study 'study', not 'other'" in capsys.readouterr().err
-    file, _ = study(seeds=[0], steps=2_000)
+    file, _ = study(seeds=[0], steps=500)
     assert main(["sweep", str(file)]) == 2
-    assert "steps was 1000, the study file says 2000" in capsys.readouterr().err
+    assert "steps was 1000, the study file says 500" in capsys.readouterr().err
     (folder / "study.json").write_text('{"trials": 3')
     assert main(["sweep", str(file)]) == 2
     assert "study.json cannot be read" in capsys.readouterr().err
@@ -274,7 +288,7 @@ def test_a_dry_run_lists_and_leaves_nothing(study, capsys):
     file, folder = study()
     assert main(["sweep", str(file), "--dry-run", "--workers", "3"]) == 0
     out = capsys.readouterr().out
-    assert "limit-3_seed-2  waiting" in out and "3 waiting; 3 at once, 1 cores each" in out
+    assert "limit-3_seed-2  waiting" in out and "3 waiting; 3 to train, 3 at once, 1 core each" in out
     assert not folder.exists()
 
 
