@@ -265,7 +265,7 @@ def test_a_lost_manifest_is_made_anew_from_the_run_folders_but_a_strangers_run_i
     assert "holds a run that is none of this study: its steps is 1000, not 2000" in capsys.readouterr().err
     study(seeds=[0])
     assert main(["sweep", str(file)]) == 0
-    assert "resumed   toy-Corridor-v0/sac-lag/limit-3_seed-0 at step 1,000" in capsys.readouterr().out
+    assert "0 to train, 1 done before" in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_starts(study, capsys):
