@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridle.core.names import nearest
-from bridle.envs.safety_gym.table import COSTS, DIALECTS, LAYOUTS, ROBOTS, TASKS as KINDS, row
+from bridle.envs.safety_gym.table import COSTS, DIALECTS, LAYOUT, LAYOUTS, ROBOTS, TASKS as KINDS, row
 
 if TYPE_CHECKING:
     from bridle.core.types import World
@@ -44,17 +44,18 @@ def make(
     id: str,
     num_envs: int = 1,
     dialect: str = "safety-gymnasium",
-    layout: str = "random",
+    layout: str | None = None,
     cost: str = "indicator",
     horizon: int | None = None,
 ) -> World:
     """`num_envs` copies of one task.
 
-    `layout`: objects stand elsewhere in every episode (`random`), in one place for ever (`fixed`), or as they never do in a
+    `dialect`: the tasks as Safety-Gymnasium has them, as Safety Gym had them, or as the code of CVPO changed those. `layout`: objects stand elsewhere in every episode (`random`), in one place for ever (`fixed`; the default of `cvpo`), or as they never do in a
     training with `random` (`held-out`). `cost`: 1 a step for any mistake (`indicator`), how grave all are together (`sum`), or
     one constraint for each kind (`each`). `horizon` overrides the task's own.
     """
     check(id, dialect)
+    layout = LAYOUT[dialect] if layout is None else layout
     for name, value, allowed in (("layout", layout, LAYOUTS), ("cost", cost, COSTS)):
         if value not in allowed:
             raise ValueError(f"{name} = {value!r}; allowed: {', '.join(map(repr, allowed))}")
@@ -64,7 +65,7 @@ def make(
         raise ValueError(f"horizon = {horizon!r}; at least 1 env step is needed, or None for the task's own")
     from bridle.envs.safety_gym.world import NavigationWorld
 
-    return NavigationWorld(id, num_envs, layout, cost, horizon)
+    return NavigationWorld(id, num_envs, dialect, layout, cost, horizon)
 
 
 def check(id: str, dialect: str) -> None:
@@ -73,3 +74,4 @@ def check(id: str, dialect: str) -> None:
         raise ValueError(f"dialect = {dialect!r}; allowed: {', '.join(map(repr, DIALECTS))}")
     if id not in TASKS:
         raise ValueError(f"no task {id!r}{nearest(id, TASKS)}")
+    row(id, dialect)

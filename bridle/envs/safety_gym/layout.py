@@ -60,26 +60,32 @@ def sample(scene: Scene, draw: Stream, name: str) -> dict[str, list[Placed]]:
 def _place(scene: Scene, draw: Stream, found: dict[str, list[Placed]]) -> str | None:
     """Fill `found`; the kind of object that finds no room, if one does not."""
     taken: list[Placed] = []
-    wanted = [Things(ROBOT, 1, 0.0, scene.keepout), *scene.things]
+    wanted = [Things(ROBOT, 1, 0.0, scene.keepout, box=scene.start), *scene.things]
+    taken += [Placed(*at, things.keepout) for things in scene.things for at in things.at or ()]  # they stand there first
     for things in wanted:
-        box = scene.start if things.kind == ROBOT else None
-        for _ in range(things.num):
-            place = Placed(*things.at, things.keepout) if things.at else _draw(scene, things.keepout, box, draw, taken)
+        for k in range(things.num):
+            place = Placed(*things.at[k], things.keepout) if things.at else _draw(scene, things, draw, taken)
             if place is None:
                 return things.kind
-            taken.append(place)
+            if things.at is None:
+                taken.append(place)
             found.setdefault(things.kind, []).append(place)
     return None
 
 
-def _draw(scene: Scene, keepout: float, box, draw: Stream, taken: list[Placed]) -> Placed | None:
-    low_x, low_y, high_x, high_y = box or (-scene.extent, -scene.extent, scene.extent, scene.extent)
-    for _ in range(TRIES):
-        x = draw.between(low_x + keepout, high_x - keepout)
-        y = draw.between(low_y + keepout, high_y - keepout)
-        if _is_free(x, y, keepout, taken):
-            return Placed(x, y, keepout)
+def _draw(scene: Scene, things: Things, draw: Stream, taken: list[Placed], tries: int = TRIES) -> Placed | None:
+    """A free place; a box that is narrower than the object keeps out others by is taken as it is."""
+    box = things.box or (-scene.extent, -scene.extent, scene.extent, scene.extent)
+    (low_x, high_x), (low_y, high_y) = (_within(box[k], box[k + 2], things.keepout) for k in (0, 1))
+    for _ in range(tries):
+        x, y = draw.between(low_x, high_x), draw.between(low_y, high_y)
+        if _is_free(x, y, things.keepout, taken):
+            return Placed(x, y, things.keepout)
     return None
+
+
+def _within(low: float, high: float, margin: float) -> tuple[float, float]:
+    return (low + margin, high - margin) if low + margin <= high - margin else (low, high)
 
 
 def _is_free(x: float, y: float, keepout: float, taken: list[Placed]) -> bool:
@@ -89,8 +95,5 @@ def _is_free(x: float, y: float, keepout: float, taken: list[Placed]) -> bool:
 def new_goal(scene: Scene, draw: Stream, taken: list[Placed]) -> tuple[float, float] | None:
     """Where the next goal lies; None if there is no room."""
     goal = next(things for things in scene.things if things.kind == "goal")
-    for _ in range(LAYOUTS):
-        x, y = (draw.between(goal.keepout - scene.extent, scene.extent - goal.keepout) for _ in "xy")
-        if _is_free(x, y, goal.keepout, taken):
-            return x, y
-    return None
+    place = _draw(scene, goal, draw, taken, LAYOUTS)
+    return None if place is None else place[:2]

@@ -62,6 +62,10 @@ def compiled(row: Row) -> Compiled:
             if things.kind in COLOURS and things.kind != "push_box":
                 touch = {"subtree1": "agent", "body2": f"{things.kind}{k}", "data": "found", "num": "1"}
                 ET.SubElement(sensor, "contact", name=f"touch_{things.kind}{k}", **touch)
+    if row.substep is not None:
+        root.find("option").set("timestep", str(row.substep))
+    if row.gear is not None:
+        root.find("default").find("motor").set("gear", str(row.gear))
     model = mujoco.MjModel.from_xml_string(ET.tostring(root, encoding="unicode"))
     sensors = {
         model.sensor(i).name: slice(int(model.sensor_adr[i]), int(model.sensor_adr[i] + model.sensor_dim[i]))
@@ -102,18 +106,18 @@ def _bodies(things: Things, k: int, row: Row) -> list[str]:
     return []
 
 
-def felt(sensed: np.ndarray, at: Compiled, robot: str) -> list[np.ndarray]:
-    """What a robot tells of itself, [N ...] each: sensors, rates, and angles as sine and cosine or as a rotation."""
+def felt(sensed: np.ndarray, at: Compiled, robot: str) -> dict[str, np.ndarray]:
+    """What a robot tells of itself, [N ...] each by name: sensors, rates, and angles as sine and cosine or as a rotation."""
     part = lambda name: sensed[:, at.sensors[name]]
-    found = [part(name) for name in (*COMMON, *ROBOTS[robot].touches)]
-    found += [part(name) for name in at.sensors if name.startswith("rate_")]
-    if "ball" in at.sensors:
-        found += [part("ball_rate"), rotation(part("ball"))]
+    found = {name: part(name) for name in (*COMMON, *ROBOTS[robot].touches)}
+    found |= {name: part(name) for name in at.sensors if name.startswith(("jointvel_", "ballangvel_"))}
     if "height" in at.sensors:
-        found += [part("height")[:, 2:], part("spin")]
+        found |= {"height": part("height")[:, 2:], "spin": part("spin")}
     for name in at.sensors:
-        if name.startswith("angle_"):
-            found += [np.sin(part(name)), np.cos(part(name))]
+        if name.startswith("jointpos_"):
+            found[name] = np.concatenate([np.sin(part(name)), np.cos(part(name))], 1)
+        if name.startswith("ballquat_"):
+            found[name] = rotation(part(name))
     return found
 
 

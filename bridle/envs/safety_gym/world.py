@@ -10,10 +10,12 @@ from bridle.envs.safety_gym.copies import Copies
 from bridle.envs.safety_gym.layout import ROBOT, Placed, Stream
 from bridle.envs.safety_gym.lidar import BINS, lidar
 from bridle.envs.safety_gym.scene import compiled, felt
-from bridle.envs.safety_gym.table import DELAY, PILLAR, ROBOTS, SUBSTEPS, TRAVEL, row
+from bridle.envs.safety_gym.table import DELAY, PILLAR, ROBOTS, SUBSTEPS, row
 
 SINK = 4e-5
 """How far a vase sinks into the floor, m: it starts there, at rest."""
+LIDARS = {"push_box": "box"}
+"""What the older dialects, which tell observations in alphabetical order, call another way."""
 HELD_OUT = 1 << 40
 """Added to the number of an episode, it gives a layout that no training sees."""
 STATE = ("physics", "drive", "sensed", "goal", "wanted", "waiting", "lengths", "seed", "episode", "step", "count")
@@ -22,10 +24,10 @@ STATE = ("physics", "drive", "sensed", "goal", "wanted", "waiting", "lengths", "
 class NavigationWorld:
     """A `core.types.World`; made by `bridle.envs.safety_gym.make`."""
 
-    def __init__(self, id: str, num_envs: int, layout: str, cost: str, horizon: int | None):
+    def __init__(self, id: str, num_envs: int, dialect: str, layout: str, cost: str, horizon: int | None):
         import mujoco
 
-        self.row = row(id)
+        self.row = row(id, dialect)
         self._layout, self._priced = layout, cost
         self._at = compiled(self.row)
         self._copies = Copies(self._at.model, num_envs)
@@ -54,7 +56,7 @@ class NavigationWorld:
             horizon=self._horizon,
             constraints=names if cost == "each" else ("cost",) if names else (),
             notes=(
-                ("dialect", "safety-gymnasium"),
+                ("dialect", dialect),
                 ("layout", layout),
                 ("dt", f"{SUBSTEPS * self._substep:.4g} s"),
                 ("physics", f"MuJoCo {mujoco.__version__}"),
@@ -108,6 +110,8 @@ class NavigationWorld:
         state[1 : 1 + at.model.nq] = at.model.qpos0
         yaw = draw.between(0.0, 2 * np.pi)
         x, y, _ = places[ROBOT][0]
+        if self._layout == "fixed" and self.row.pose is not None:
+            x, y, yaw = self.row.pose
         if "agent" in at.free:
             self._lay(i, "agent", (x, y, robot.height), yaw)
         else:
@@ -153,7 +157,8 @@ class NavigationWorld:
         """Give copy `i` another goal; False if there is no room for one."""
         task, draw = self.row.task, self._stream(i)
         if task == "Button":
-            self._wanted[i] = min(int(draw() * 4), 3)
+            first = self.row.first if self._layout == "fixed" and self._step[i] == 0 else None
+            self._wanted[i] = min(int(draw() * 4), 3) if first is None else first
             self._goal[i, :2] = self._fixed["buttons"][i, self._wanted[i]]
             self._waiting[i] = DELAY
         if task in ("Goal", "Push"):
@@ -205,6 +210,8 @@ class NavigationWorld:
         lost = self._never
         if (low := ROBOTS[self.row.robot].falls) is not None:
             lost = seen.place[:, 2] <= low
+        if self.row.ends:
+            lost, done = lost | done, self._never
         for i in np.flatnonzero(done):
             if not self._aim(i):
                 lost = lost | (np.arange(len(done)) == i)
@@ -216,12 +223,12 @@ class NavigationWorld:
         """What drives each sub-step, [N SUBSTEPS U]: gremlins are led round their places."""
         if not self._gremlins:
             return np.broadcast_to(self._drive[:, None], (len(self._drive), SUBSTEPS, self._drive.shape[1]))
-        drive = np.repeat(self._drive[:, None], SUBSTEPS, 1)
+        drive, travel = np.repeat(self._drive[:, None], SUBSTEPS, 1), self.row.travel
         phase = self._physics[:, :1] + self._substep * np.arange(SUBSTEPS)
         for k in range(self._gremlins):
             at = self._nu + 3 * self._at.mocap[f"gremlins{k}_lead"]
-            drive[:, :, at] += TRAVEL * np.sin(phase)
-            drive[:, :, at + 1] += TRAVEL * np.cos(phase)
+            drive[:, :, at] += travel * np.sin(phase)
+            drive[:, :, at + 1] += travel * np.cos(phase)
         return drive
 
     def _cost(self, found: dict[str, np.ndarray]) -> np.ndarray:
@@ -239,10 +246,10 @@ class NavigationWorld:
         """[N K 2 or 3], m."""
         if things.kind == "goal":
             return self._goal[:, None]
-        if things.at is not None:
-            return np.broadcast_to(np.asarray(things.at), (len(self._step), 1, 2))
         if things.kind in self._fixed:
             return self._fixed[things.kind]
+        if things.kind == "circle":
+            return np.broadcast_to(np.asarray(things.at), (len(self._step), things.num, 2))
         firsts = [self._at.free[f"{things.kind}{k}"][0] for k in range(things.num)]
         return np.stack([self._physics[:, first : first + 3] for first in firsts], 1)
 
@@ -273,8 +280,8 @@ class NavigationWorld:
 
     def _width(self) -> int:
         """Numbers in an observation."""
-        own = sum(part.shape[1] for part in felt(np.zeros((1, self._at.model.nsensordata)), self._at, self.row.robot))
-        return own + BINS * len(self.row.scene.things)
+        own = felt(np.zeros((1, self._at.model.nsensordata)), self._at, self.row.robot)
+        return sum(part.shape[1] for part in own.values()) + BINS * len(self.row.scene.things)
 
     def _obs(self) -> np.ndarray:
         at, scene = self._at, self.row.scene
@@ -283,8 +290,12 @@ class NavigationWorld:
         turn = np.stack([self._sensed[:, at.sensors[f"axis_{axis}"]] for axis in "xyz"], 2)
         for things in scene.things:
             reading = lidar(place, self._places(things), turn, scene.range, np)
-            parts.append(np.where(self._waiting[:, None] > 0, 0.0, reading) if things.kind == "buttons" else reading)
-        return np.concatenate(parts, 1).astype(np.float32)
+            blind = things.kind == "buttons"
+            parts[f"{LIDARS.get(things.kind, things.kind)}_lidar"] = (
+                np.where(self._waiting[:, None] > 0, 0.0, reading) if blind else reading
+            )
+        names = sorted(parts) if self.row.dialect != "safety-gymnasium" else parts
+        return np.concatenate([parts[name] for name in names], 1).astype(np.float32)
 
     # State --------------------------------------------------------------------------------------------------------
 
