@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from bridle.study.curves import Curve
 from bridle.study.labels import flat
+from bridle.study.series import Curve
 
 OF_A_RUN = ("env", "seed", "run")
 """Options that need no row: they stand in the rows that always do, and in the table of runs."""
