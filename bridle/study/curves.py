@@ -68,6 +68,7 @@ def readable(
 ) -> tuple[list[Curve], list[ValueError]]:
     """As `evaluated`, with the runs without evaluations (L = 0) too; beside them why others cannot be read."""
     _check_limit(cost_limit)
+    select, exclude = ([texts] if isinstance(texts, str) else texts for texts in (select, exclude))
     paths = [path for path in find(runs) if not _holds(exclude, str(path))]
     refused: list[ValueError] = []
     ours = _tried([path for path in paths if not foreign.table_of(path)], folders.open_run, refused)
@@ -122,7 +123,6 @@ def _tried(what: Iterable[Any], do: Callable, refused: list[ValueError]) -> list
 
 
 def _holds(texts: Sequence[str], *where: str) -> bool:
-    texts = [texts] if isinstance(texts, str) else texts
     return any(text in place for text in texts for place in where)
 
 

@@ -85,7 +85,7 @@ def _box(axes, row: int, pool: np.ndarray, colour: str, end: float) -> None:
     """One row; `end` of the axis."""
     if text := beyond(pool, end):
         axes.annotate(
-            text, (1, row), (-4, 15), ("axes fraction", "data"), textcoords="offset points", ha="right", va="center",
+            text, (1, row), (-4, 20), ("axes fraction", "data"), textcoords="offset points", ha="right", va="center",
             color=colour, fontweight="bold", fontsize=9.5,
         )  # fmt: skip
     if not len(pool):

@@ -56,7 +56,7 @@ def box(methods: Methods, looks: dict[str, Look]) -> Figure:
 def _beyond(row: int, text: str, look: Look, panel: int, end: float) -> dict[str, Any]:
     """A word at the end of a row."""
     return {
-        "x": end, "xref": ref("x", panel), "y": row, "yref": "y", "yshift": 17, "xanchor": "right", "showarrow": False,
+        "x": end, "xref": ref("x", panel), "y": row, "yref": "y", "yshift": 20, "xanchor": "right", "showarrow": False,
         "text": f"<b>{text}</b>", "font": {"size": 12, "color": look.colour},
     }  # fmt: skip
 
