@@ -15,10 +15,10 @@ import bridle
 from bridle import envs
 from bridle.algorithms import lines as algorithm_lines
 from bridle.cli import reading, sweep
-from bridle.cli.reading import count
 from bridle.cli.settings import asked_for
 from bridle.core.config import integer
 from bridle.core.names import nearest
+from bridle.run.learning import is_over
 
 GRACE = 9.0
 """Seconds in which a run that is told to stop saves itself, whatever an environment or an update is doing."""
@@ -157,11 +157,8 @@ def _go(training) -> int:
 
 def _leave(code: int) -> int:
     """After a signal, or while updates are still computed in a thread that nobody waits for, at once."""
-    from bridle.run.learning import is_over
-
     if code > 128 or not is_over(0.0):
         sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
     return code
 
@@ -238,14 +235,14 @@ def _env_flag(parser: argparse.ArgumentParser) -> None:
 
 def _resume_flags(parser: argparse.ArgumentParser) -> None:
     _run_flag(parser)
-    parser.add_argument("--steps", metavar="TOTAL", type=count, help="new total of env steps; by default the run's own")
+    parser.add_argument("--steps", metavar="TOTAL", type=reading.count, help="new total of env steps; by default the run's own")
     _env_flag(parser)
 
 
 def _eval_flags(parser: argparse.ArgumentParser) -> None:
     _run_flag(parser)
     parser.add_argument(
-        "--episodes", metavar="N", type=count, default=20, help="on environments and seeds of their own [%(default)s]"
+        "--episodes", metavar="N", type=reading.count, default=20, help="on environments and seeds of their own [%(default)s]"
     )
     parser.add_argument("--video", action="store_true", help="leave a video of the first episode in the run's videos/")
     parser.add_argument(

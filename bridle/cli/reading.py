@@ -35,13 +35,24 @@ def _runs_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--exclude", metavar="TEXT", nargs="+", default=[], help="no runs with one of the texts in their path or label"
     )
+    parser.add_argument(
+        "--cost-limit",
+        metavar="X",
+        type=float,
+        nargs="+",
+        default=[],
+        help="the limit of tables of other tools that tell none; by default that of the runs beside them",
+    )
 
 
 def plot_flags(parser: argparse.ArgumentParser) -> None:
     """Of `bridle plot`."""
     _runs_flags(parser)
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="folder of the pictures; by default what holds them all"
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder of the pictures, or a file (.png .svg) if it is one; by default the folder that holds all runs",
     )
     parser.add_argument(
         "--kind",
@@ -69,7 +80,7 @@ def compare_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         metavar="FORMAT",
-        help="text, markdown, latex or csv; by default as FILE ends (.md .tex .csv), or text",
+        help="text, markdown (or md), latex (or tex), csv; by default as FILE ends (.txt .md .tex .csv), or text",
     )
     parser.add_argument("--out", metavar="FILE", type=Path, help="where it is written; by default it is printed")
     _reference_flag(parser)
@@ -108,7 +119,8 @@ def said(text: str) -> None:
 def plot(told: argparse.Namespace) -> int:
     """bridle plot RUN ..."""
     study = importlib.import_module("bridle.study.plot")
-    chosen = {name: getattr(told, name) for name in ("out", "x", "kind", "smooth", "select", "exclude", "legend")}
+    names = ("out", "x", "kind", "smooth", "select", "exclude", "legend", "cost_limit")
+    chosen = {name: getattr(told, name) for name in names}
     for path in study.plot(told.run, **chosen, say=said):
         print(path)
     return 0
@@ -117,12 +129,12 @@ def plot(told: argparse.Namespace) -> int:
 def compare(told: argparse.Namespace) -> int:
     """bridle compare RUN ..."""
     study = importlib.import_module("bridle.study.compare")
-    study.main(told.run, told.format, told.out, told.reference, told.select, told.exclude)
+    study.main(told.run, told.format, told.out, told.reference, told.select, told.exclude, told.cost_limit, said)
     return 0
 
 
 def report(told: argparse.Namespace) -> int:
     """bridle report RUN ..."""
     study = importlib.import_module("bridle.study.report")
-    print(study.report(told.run, told.out, told.reference, told.select, told.exclude, told.videos))
+    print(study.report(told.run, told.out, told.reference, told.select, told.exclude, told.videos, told.cost_limit))
     return 0

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, the ground that is feasible, titles, words on a paper."""
+"""What all pictures share: inks, the ground that is feasible, titles, words on a paper."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from bridle.maths.statistics import ENOUGH
 from bridle.study.care import repeated
-from bridle.study.curves import Curve
+from bridle.study.out import writing
+from bridle.study.seeds import counted
+from bridle.study.series import Curve
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B4B8A", "#6E6E6E")
-"""After Okabe and Ito (2008): told apart by colour-blind readers too."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+PICTURES = (".png", ".svg")
+"""What a figure is saved as."""
 INK, SOFT, FAINT, FEASIBLE = "#20262E", "#5B6570", "#8A929C", "#2E9E6B"
 WIDTH = 104
 """Letters of a line of facts."""
@@ -42,21 +43,27 @@ STYLE = {
 }
 
 
-def colours(count: int) -> list[str]:
-    """A colour for each of `count` methods."""
-    return [COLOURS[i % len(COLOURS)] for i in range(count)]
-
-
 def several(numbers: Iterable[int]) -> str:
-    """`3`, `2 to 5`."""
+    """`3`, `1 or 2`, `2 to 5`."""
     least, most = min(numbers := list(numbers)), max(numbers)
-    return f"{least}" if least == most else f"{least} to {most}"
+    return f"{least}" if least == most else f"{least} {'or' if most == least + 1 else 'to'} {most}"
+
+
+def many(numbers: Iterable[int], noun: str) -> str:
+    """`1 seed`, `1 or 2 seeds`, `2 to 5 seeds`."""
+    return f"{several(numbers := list(numbers))} {noun}{'s' if max(numbers) > 1 else ''}"
+
+
+def last_of(curves: Iterable[Curve]) -> str:
+    """`the last 2 evaluations`: those that final results are the mean of."""
+    numbers = [counted(curve) for curve in curves]
+    return "the last evaluation" if max(numbers) == 1 else f"the last {many(numbers, 'evaluation')}"
 
 
 def evaluated(curves: list[Curve]) -> str:
     """How many episodes an evaluation has, and how they act; of other tools too."""
     episodes = {curve.episodes for curve in curves if curve.episodes}
-    first = [f"{several(episodes)} episodes an evaluation"] if episodes else []
+    first = [f"{many(episodes, 'episode')} an evaluation"] if episodes else []
     return ", ".join([*first, *dict.fromkeys(curve.acting for curve in curves if curve.acting)])
 
 
@@ -86,7 +93,7 @@ def seeds_of(methods: dict[str, list[Curve]]) -> str:
     seeds = [len(group) for group in methods.values()]
     if any(map(repeated, methods.values())):
         return f"{several(seeds)} runs, not all of different seeds"
-    return f"{several(seeds)} seed{'s' if max(seeds) > 1 else ''}"
+    return many(seeds, "seed")
 
 
 def band_of(methods: dict[str, list[Curve]]) -> str:
@@ -111,8 +118,31 @@ def cost_end(limits: list[float], highest: float) -> float:
     return 1.06 * max(highest, 1.8 * max(limits), 1e-9)
 
 
+def clipped(limits: list[float], pools: list[np.ndarray]) -> float:
+    """The highest cost that a box plot shows: 4 times the limit, where what lies beyond would squash another method within."""
+    highest, most = max(highest_of(pool) for pool in pools), 4 * max(limits)
+    within = [pool for pool in pools if len(pool) and pool.max() <= most]
+    return most if highest > most > 0 and within else highest
+
+
+def beyond(pool: np.ndarray, end: float) -> str:
+    """What is said of a method whose costs go on beyond the end of the axis, or are no numbers; "" of others."""
+    if not len(pool):
+        return "not a number"
+    if pool.max() <= end:
+        return ""
+    told = f"median {np.median(pool):.4g}" if np.median(pool) > end else f"up to {pool.max():.4g}"
+    return f"{told} \N{RIGHTWARDS ARROW}"
+
+
+def highest_of(*values: np.ndarray) -> float:
+    """The highest number among them; 0 if there is none."""
+    return float(max((np.nanmax(x) for x in values if np.isfinite(x).any()), default=0.0))
+
+
 def no_closer(values: np.ndarray) -> tuple[float, float]:
     """A range with margins, of at least a tenth of the values, so that seeds which agree look as if they did."""
+    values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
     middle, reach = (values.max() + values.min()) / 2, (values.max() - values.min()) / 2
     reach = max(1.25 * reach, 0.05 * np.abs(values).max(), 1e-9)
     return float(middle - reach), float(middle + reach)
@@ -139,9 +169,11 @@ def limits_drawn(axes, limits: list[float], highest: float, upright: bool = Fals
 
 def saved(figure, stem: Path) -> list[Path]:
     """`STEM.png` and `STEM.svg`."""
-    paths = [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg")]
-    figure.savefig(paths[0], dpi=160)
-    figure.savefig(paths[1], metadata={"Date": None})
+    paths = [stem.with_name(stem.name + suffix) for suffix in PICTURES]
+    with writing(paths[0]):
+        figure.savefig(paths[0], dpi=160)
+    with writing(paths[1]):
+        figure.savefig(paths[1], metadata={"Date": None})
     return paths
 
 
@@ -172,9 +204,9 @@ def spread(values: list[float], apart: float, low: float = -np.inf, high: float 
     return places
 
 
-def wrapped(name: str) -> str:
+def wrapped(name: str, width: int = LONG) -> str:
     """A name in lines that a picture has room for; a setting stays beside its value."""
-    return textwrap.fill(", ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in name.split(", ")), LONG)
+    return textwrap.fill(", ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in name.split(", ")), width)
 
 
 def are_long(names: Iterable[str]) -> bool:
@@ -187,6 +219,9 @@ def legend(figure, handles: list, names: list[str]) -> None:
     if not are_long(names) and len(names) <= MANY:
         figure.legend(handles, names, loc="outside right upper", frameon=False)
         return
-    columns = max(1, min(3, int(13 * figure.get_figwidth() / (max(map(len, names)) + 8)), len(names)))
-    figure.set_figheight(figure.get_figheight() + 0.25 * -(-len(names) // columns))
-    figure.legend(handles, names, loc="outside lower left", frameon=False, ncols=columns)
+    width = int(10 * figure.get_figwidth())
+    columns = max(1, min(3, int(1.3 * width / (max(map(len, names)) + 8)), len(names)))
+    names = [wrapped(name, width) for name in names]
+    lines = max(sum(name.count("\n") + 1 for name in names[i::columns]) for i in range(columns))
+    figure.set_figheight(figure.get_figheight() + 0.25 * lines)
+    figure.legend(handles, names, loc="outside lower left", frameon=False, ncols=columns, handlelength=3)

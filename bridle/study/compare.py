@@ -2,52 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bridle.core.names import check_word, nearest, one_each
 from bridle.maths.statistics import ENOUGH, Estimate
 from bridle.study import tables
-from bridle.study.axes import several
+from bridle.study.axes import last_of, many, several
 from bridle.study.care import cares
-from bridle.study.curves import Curve
-from bridle.study.results import World, overall, results, shared, summary
+from bridle.study.curves import Runs, evaluated, grouped
+from bridle.study.out import writing
+from bridle.study.results import World, overall, shared, summary, worlds_of
 from bridle.study.seeds import counted
+from bridle.study.series import Curve
 from bridle.study.tables import Table, chances, column
 
 NOTHING = Estimate(float("nan"))
 
 
 def main(
-    runs: Sequence[Path | str],
+    runs: Runs,
     style: str | None = None,
     out: Path | str | None = None,
     reference: str | None = None,
     select: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    cost_limit: Sequence[float] = (),
+    say: Callable[[str], Any] = warnings.warn,
 ) -> None:
-    """`bridle compare`: print the tables, or write them to `out`, whose suffix says how if `style` does not."""
-    suffixes = {suffix: name for name, suffix in tables.FORMATS.items()}
-    style = style or suffixes.get(Path(out).suffix if out else "", "text")
-    check_word("format", style, tables.FORMATS)
-    worlds = results(runs, select, exclude)
+    """`bridle compare`: print the tables, or write them to `out`, whose suffix says how if `style` does not.
+
+    What to take care of stands below the tables; `say` hears it where there is no room for it, beside CSV.
+    """
+    style = _style(style, out)
+    curves, left = evaluated(runs, select, exclude, cost_limit)
+    worlds = worlds_of(grouped(curves))
     if style == "csv":
         text = tables.records(records(worlds, reference))
+        for sentence in [*(f"left out: {reason}" for reason in left), *(x for world in worlds for x in _cares(world))]:
+            say(f"take care: {sentence}")
     else:
-        text = tables.written(compare(worlds, reference), style)
+        text = tables.written(compare(worlds, reference, left), style)
     if out is None:
         print(text, end="")
         return
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    Path(out).write_text(text, encoding="utf-8")
+    with writing(Path(out)):
+        Path(out).write_text(text, encoding="utf-8")
     print(out)
 
 
-def compare(worlds: list[World], reference: str | None = None) -> list[Table]:
-    """Two tables for each environment and limit, and one over all of them where there are several methods."""
+def _style(style: str | None, out: Path | str | None) -> str:
+    """How the tables are written: as is said, else as the name of the file ends."""
+    suffixes = {suffix: name for name, suffix in tables.FORMATS.items()}
+    if style is not None:
+        style = suffixes.get(f".{style}", style)
+        check_word("format", style, tables.FORMATS)
+        return style
+    suffix = Path(out).suffix.lower() if out else ""
+    if suffix and suffix not in suffixes:
+        raise ValueError(
+            f"out = {out}: tables cannot be written as {suffix}; allowed: {', '.join(suffixes)}, or another with --format"
+        )
+    return suffixes.get(suffix, "text")
+
+
+def compare(worlds: list[World], reference: str | None = None, left: Sequence[str] = ()) -> list[Table]:
+    """Two tables for each environment and limit, and one over all of them where there are several methods.
+
+    `left`: why runs are left out, which stands below the last table.
+    """
     each, over = sections(worlds, reference)
-    return [*(table for found in each for table in found), *over]
+    found = [*(table for place in each for table in place), *over]
+    found[-1].notes.extend(f"Take care: left out: {reason}{'' if reason.endswith('.') else '.'}" for reason in left)
+    return found
 
 
 def sections(worlds: list[World], reference: str | None = None) -> tuple[list[list[Table]], list[Table]]:
@@ -117,16 +146,20 @@ def _robust(world: World, reference: str) -> Table:
     ]
     if held:
         notes.append(f"P: how likely a seed of a method beats one of {reference}, in return; and as feasible before "
-                     "infeasible, then the higher return.")  # fmt: skip
+                     f"infeasible, then the higher return.{_few(world.methods.values())}")  # fmt: skip
     elif len(world.methods) > 1:
         notes.append(f"No run of {reference} stands here, so no method is held against it.")
     return Table(f"{world.name}: robust", tuple(columns), list(zip(*columns.values(), strict=True)), notes)
 
 
+def _few(groups: Iterable[Sequence]) -> str:
+    """Why a P may not be told."""
+    return f" It is not told (-) where a side has fewer than {ENOUGH} seeds." if min(map(len, groups)) < ENOUGH else ""
+
+
 def _who(world: World) -> str:
     """How many seeds, and how they were evaluated."""
-    seeds = list(map(len, world.methods.values()))
-    return f"{several(seeds)} seed{'s' if max(seeds) > 1 else ''} a method; {_evaluated(_curves([world]))}"
+    return f"{many(map(len, world.methods.values()), 'seed')} a method; {_evaluated(_curves([world]))}"
 
 
 def _curves(worlds: Iterable[World]) -> list[Curve]:
@@ -135,9 +168,9 @@ def _curves(worlds: Iterable[World]) -> list[Curve]:
 
 def _evaluated(curves: list[Curve]) -> str:
     episodes = {curve.episodes for curve in curves if curve.episodes}
-    each = f", {several(episodes)} episodes each" if episodes else ""
+    each = f", {many(episodes, 'episode')} each" if episodes else ""
     acting = list(dict.fromkeys(curve.acting or "not told how they act" for curve in curves))
-    return f"the last {several(map(counted, curves))} evaluations of a run{each}, {' or '.join(acting)}."
+    return f"{last_of(curves)} of a run{each}, {' or '.join(acting)}."
 
 
 def _notes(world: World) -> list[str]:
@@ -148,8 +181,11 @@ def _notes(world: World) -> list[str]:
     if world.constraints:
         cost = f"Cost: of an episode, limit {_numbers(world.limit)}."
         notes.append(f"{cost} Cost a step: of these evaluations, and of the whole training.")
-    methods = {method: [run.curve for run in group] for method, group in world.methods.items()}
-    return notes + [f"Take care: {text}" for text in cares(methods)]
+    return notes + [f"Take care: {text}" for text in _cares(world)]
+
+
+def _cares(world: World) -> list[str]:
+    return cares({method: [run.curve for run in group] for method, group in world.methods.items()})
 
 
 # All worlds -----------------------------------------------------------------------------------------------------------
@@ -167,11 +203,12 @@ def _over(worlds: list[World], reference: str) -> Table:
         "P(better)": chances(row.get("better", NOTHING) for row in found.values()),
     }
     scale = "where its return lies between the lowest of all runs there (0) and the highest feasible one (1)"
-    how = f"P: against {reference}, mean over environments; feasible before infeasible, then the higher return"
+    how = f"P: against {reference}, mean over environments; feasible before infeasible, then the higher return."
+    how += _few(group for world in here for group in world.methods.values())
     evaluated = _evaluated(_curves(here))
     notes = [
         f"Return at feasibility: 0 for a run above the limit, else {scale}. Seeds: in each environment.",
-        f"Intervals: 95 %, stratified bootstrap, which draws seeds within environments. {how}.",
+        f"Intervals: 95 %, stratified bootstrap, which draws seeds within environments. {how}",
         evaluated[0].upper() + evaluated[1:],
     ]
     if left := [world.name for world in worlds if world.name not in {x.name for x in here}]:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bridle.study.series import finite
+
 FILES = ("progress.txt", "progress.csv")
 
 
@@ -79,6 +81,8 @@ class Table(NamedTuple):
     length: np.ndarray
     returns: np.ndarray
     cost: np.ndarray
+    unread: int
+    """Rows that are cut short or hold words for numbers, but for a last one that is cut short."""
 
 
 def table_of(path: Path) -> Path | None:
@@ -90,32 +94,41 @@ def table_of(path: Path) -> Path | None:
 
 def read(path: Path) -> Table:
     """The table in the file `path`, with what its config and folder tell of the run."""
-    columns = _columns(path)
+    texts, cut = _columns(path)
     for tool in TOOLS:
-        found = {name: values for name, values in _named(columns, tool)}
+        found = dict(_named(texts, tool))
         for names, acting in (
             (tool.tests, f"{tool.name}'s evaluations"),
             (tool.training, f"{tool.name}'s training episodes"),
         ):
-            step = next((found[name] for name in tool.step if name in found), None)
+            step = next((name for name in tool.step if name in found), None)
             if step is not None and names[0] in found and names[1] in found:
-                return _table(path, tool, found, step, names, acting)
+                return _table(path, tool, found, (step, *names), acting, cut)
     known = "; ".join(f"{tool.name}: {tool.step[0]}, {tool.training[0]}, {tool.training[1]}" for tool in TOOLS)
     raise ValueError(
-        f"{path} has the columns {', '.join(list(columns)[:8])}, which are no tool's that is known here ({known})"
+        f"{path} has the columns {', '.join(list(texts)[:8])}, which are no tool's that is known here ({known})"
     )
 
 
 def _table(
-    path: Path, tool: Tool, found: dict[str, np.ndarray], step: np.ndarray, names: tuple[str, str, str], acting: str
+    path: Path, tool: Tool, texts: dict[str, list[str]], names: tuple[str, str, str, str], acting: str, cut: int
 ) -> Table:
-    returns, cost = found[names[0]], found[names[1]]
-    unknown = np.full(len(step), np.nan)
-    rows = np.isfinite(step) & np.isfinite(returns) & np.isfinite(cost)
+    """The table out of the columns of that tool; `names` are those of the step, the return, the cost and the length."""
+    told = [
+        any(cells) for cells in zip(*(texts[name] for name in names[1:3]), strict=True)
+    ]  # blank: it was not evaluated
+    words = [any(map(_is_word, cells)) for cells in zip(*(texts[name] for name in names[:3]), strict=True)]
+    step = _numbers(texts[names[0]])
+    rows = np.isfinite(step) & np.array(told, bool)
     if not rows.any():
         raise ValueError(f"{path} has no rows with numbers yet")
+
+    def column(*wanted: str) -> np.ndarray:
+        name = next((name for name in wanted if name in texts), None)
+        return finite(_numbers(texts[name])[rows]) if name else np.full(rows.sum(), np.nan)
+
     config = _config(path)
-    limits = [float(found[name][rows][-1]) for name in tool.limit if name in found]
+    limits = [x for x in column(*tool.limit)[-1:].tolist() if np.isfinite(x)]
     limit = limits[0] if limits and limits[0] != NO_LIMIT else _limit(config)
     method, env = _identity(path, config)
     return Table(
@@ -127,32 +140,43 @@ def _table(
         limit=limit,
         acting=acting,
         step=step[rows],
-        seconds=next((found[name] for name in tool.seconds if name in found), unknown)[rows],
-        length=found.get(names[2], unknown)[rows],
-        returns=returns[rows],
-        cost=cost[rows],
+        seconds=column(*tool.seconds),
+        length=column(names[3]),
+        returns=column(names[1]),
+        cost=column(names[2]),
+        unread=cut + sum(words),
     )
 
 
-def _columns(path: Path) -> dict[str, np.ndarray]:
-    """Columns by name, NaN for what is no number; a last row that is cut short is left out."""
+def _columns(path: Path) -> tuple[dict[str, list[str]], int]:
+    """Cells by the name of their column, and how many rows are left out as cut short; a last one may be being written."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file, delimiter="\t" if path.suffix == ".txt" else ",")
+            lines = [row for row in csv.reader(file, delimiter="\t" if path.suffix == ".txt" else ",") if row]
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path} is no table: {error}") from error
+    if not lines:
+        raise ValueError(f"{path} is no table: it is empty")
+    header, *rows = lines
     whole = [row for row in rows if len(row) == len(header)]
-    return {name: np.array([_number(row[i]) for row in whole], float) for i, name in enumerate(header)}
+    cut = sum(len(row) != len(header) for row in rows[:-1])
+    return {name: [row[i].strip() for row in whole] for i, name in enumerate(header)}, cut
 
 
-def _number(text: str) -> float:
+def _numbers(texts: list[str]) -> np.ndarray:
+    return np.array([float("nan") if _is_word(text) else float(text or "nan") for text in texts], float)
+
+
+def _is_word(text: str) -> bool:
+    """Neither a number nor blank?"""
     try:
-        return float(text)
+        float(text or "nan")
     except ValueError:
-        return float("nan")
+        return True
+    return False
 
 
-def _named(columns: dict[str, np.ndarray], tool: Tool) -> Iterator[tuple[str, np.ndarray]]:
+def _named(columns: dict[str, list[str]], tool: Tool) -> Iterator[tuple[str, list[str]]]:
     for name, values in columns.items():
         yield name, values
         if tool.name == "cvpo-safe-rl":

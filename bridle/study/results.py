@@ -1,22 +1,23 @@
 """What runs came to: final return and cost, feasibility, scores; of one method, and over several environments.
 
 *Final* is the mean over the last tenth of a run's evaluations (`seeds.final`), of the last policies and not of the best
-ones. A run is *feasible* if its final cost is at most the limit, for every constraint.
+ones. A run is *feasible* if its final cost is at most the limit, for every constraint. A run whose final return or cost is no
+number is not feasible, and is the worst of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bridle.core.names import by_constraint, one_each
-from bridle.maths.statistics import bootstrapped, improvement, student
+from bridle.maths.statistics import ENOUGH, Estimate, bootstrapped, improvement, student
 from bridle.study import curves as reading
-from bridle.study.curves import Curve
 from bridle.study.seeds import counted, final
+from bridle.study.series import Curve
 
 
 class Result(NamedTuple):
@@ -27,7 +28,7 @@ class Result(NamedTuple):
     cost: np.ndarray
     """[C], of an episode."""
     excess: float
-    """Sum of what the costs exceed their limits by; 0 if the run is feasible."""
+    """Sum of what the costs exceed their limits by; 0 if the run is feasible, without end if its result is no number."""
     met: float
     """Share of the last tenth of the evaluations whose own cost meets the limits."""
     rate: np.ndarray
@@ -49,9 +50,21 @@ class World(NamedTuple):
         return ", ".join([self.env or "an environment that is not told", *limit])
 
 
-def results(runs: Sequence[Path | str], select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[World]:
-    """What the runs came to, by environment (with its dialect), limit and method, in the order in which they come."""
-    return worlds_of(reading.grouped(reading.read(runs, select, exclude)))
+def results(
+    runs: reading.Runs,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    cost_limit: Sequence[float] = (),
+    say: Callable[[str], Any] = warnings.warn,
+) -> list[World]:
+    """What the runs came to, by environment (with its dialect), limit and method, in the order in which they come.
+
+    `say` hears which runs are left out, and why.
+    """
+    curves, left = reading.evaluated(runs, select, exclude, cost_limit)
+    for reason in left:
+        say(f"take care: left out: {reason}")
+    return worlds_of(reading.grouped(curves))
 
 
 def worlds_of(grouped: dict[str, dict[str, list[Curve]]]) -> list[World]:
@@ -66,12 +79,13 @@ def worlds_of(grouped: dict[str, dict[str, list[Curve]]]) -> list[World]:
 def _result(curve: Curve) -> Result:
     returns, cost = final(curve)
     last, limit = counted(curve), np.array(curve.limit)[: len(cost)]
+    sane = bool(np.isfinite([returns, *cost]).all())
     return Result(
         curve=curve,
         returns=returns,
         cost=cost,
-        excess=float(np.maximum(0, cost - limit).sum()),
-        met=float((curve.cost[-last:] <= limit).all(1).mean()),
+        excess=float(np.maximum(0, cost - limit).sum()) if sane else float("inf"),
+        met=float(((curve.cost[-last:] <= limit).all(1) & curve.sane[-last:]).mean()),
         rate=cost / curve.length[-last:].mean(),
     )
 
@@ -84,22 +98,34 @@ def summary(world: World, method: str, reference: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "seeds": len(runs),
         "steps": [int(run.curve.step[-1]) for run in runs],
-        "return": student(np.array([run.returns for run in runs])),
-        "return_iqm": bootstrapped([np.array([run.returns for run in runs])]),
+        "return": student(returns := np.array([run.returns for run in runs])),
+        "return_iqm": _iqm(returns),
         "feasible_seeds": sum(run.excess == 0 for run in runs),
         "feasible_evaluations": float(np.mean([run.met for run in runs])),
         "minutes": float(np.mean(minutes)),
     }
     for i, name in enumerate(one_each("cost", count)):
         cost = np.array([run.cost[i] for run in runs])
-        row[name], row[f"{name}_iqm"] = student(cost), bootstrapped([cost])
+        row[name], row[f"{name}_iqm"] = student(cost), _iqm(cost)
     row |= by_constraint("cost_rate", np.mean([run.rate for run in runs], 0).tolist())
     rates = np.mean([run.curve.training_rate[:count] for run in runs], 0)
     row |= by_constraint("training_cost_rate", rates.tolist())
     if base is not None and method != reference:
-        row["higher_return"] = improvement(*([np.array([run.returns for run in group])] for group in (runs, base)))
-        row["better"] = improvement(*([x] for x in ranked(runs, base)))
+        row["higher_return"] = chance([_places([[(_low(run.returns),) for run in group] for group in (runs, base)])])
+        row["better"] = chance([ranked(runs, base)])
     return row
+
+
+def chance(pairs: list[list[np.ndarray]]) -> Estimate:
+    """How likely a run of ours stands above one of theirs, [ours, theirs] in each world; NaN where a side has too few runs."""
+    if min(len(side) for pair in pairs for side in pair) < ENOUGH:
+        return Estimate(float("nan"))
+    return improvement([ours for ours, _ in pairs], [theirs for _, theirs in pairs])
+
+
+def _iqm(values: np.ndarray) -> Estimate:
+    """The interquartile mean, which must not cut off as an outlier what is no number."""
+    return bootstrapped([values]) if np.isfinite(values).all() else Estimate(float("nan"))
 
 
 def ranked(*groups: list[Result]) -> list[np.ndarray]:
@@ -108,9 +134,18 @@ def ranked(*groups: list[Result]) -> list[np.ndarray]:
     Better is what `best/` of a run folder holds to be better: feasible before infeasible, then the higher return; of two
     infeasible ones the smaller excess, then the return.
     """
-    keys = [[(-run.excess, run.returns) for run in group] for group in groups]
+    return _places([[(-run.excess, _low(run.returns)) for run in group] for group in groups])
+
+
+def _places(keys: list[list[tuple]]) -> list[np.ndarray]:
+    """Keys as numbers in their order."""
     order = {key: float(place) for place, key in enumerate(sorted({key for group in keys for key in group}))}
     return [np.array([order[key] for key in group]) for group in keys]
+
+
+def _low(returns: float) -> float:
+    """What is no number stands below all numbers."""
+    return returns if np.isfinite(returns) else float("-inf")
 
 
 def normalised(world: World) -> dict[str, np.ndarray]:
@@ -122,7 +157,7 @@ def normalised(world: World) -> dict[str, np.ndarray]:
     worst of all". The range is that of the methods compared: scores of two comparisons cannot be mixed.
     """
     runs = [run for group in world.methods.values() for run in group]
-    low = min(run.returns for run in runs)
+    low = min((run.returns for run in runs if np.isfinite(run.returns)), default=0.0)
     high = max((run.returns for run in runs if run.excess == 0), default=low)
     span = high - low
 
@@ -148,7 +183,7 @@ def overall(worlds: list[World], reference: str) -> dict[str, dict[str, Any]]:
         }
         if method != reference and reference in worlds[0].methods:
             pairs = [ranked(world.methods[method], world.methods[reference]) for world in worlds]
-            row["better"] = improvement([ours for ours, _ in pairs], [theirs for _, theirs in pairs])
+            row["better"] = chance(pairs)
         found[method] = row
     return found
 

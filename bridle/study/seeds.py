@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bridle.maths.statistics import ENOUGH, student
-from bridle.study.curves import Curve, Series
+from bridle.study.series import Curve, Series
 
 
 def counted(curve: Curve) -> int:
@@ -17,7 +17,7 @@ def counted(curve: Curve) -> int:
 
 
 def final(curve: Curve) -> tuple[float, np.ndarray]:
-    """Return and cost [C] as results are reported: the mean of the last tenth of the evaluations."""
+    """Return and cost [C] as results are reported: the mean of the last tenth of the evaluations; NaN if one is no number."""
     last = counted(curve)
     return float(curve.returns[-last:].mean()), curve.cost[-last:].mean(0)
 
@@ -32,14 +32,14 @@ class Summary(NamedTuple):
     """The curves of several seeds on one grid."""
 
     x: np.ndarray
-    """[G]; so are the others."""
+    """[G]; so are the others. G = 0 where the seeds have no stretch in common."""
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
 
 def summaries(series: Sequence[Series], x: str, smooth: int = 1) -> list[Summary]:
-    """Return, then each cost, of several seeds along that axis; each smoothed over so many evaluations."""
+    """Return, then each cost, of several seeds along that axis, each smoothed over so many evaluations; see `summarise`."""
     xs = [one.along(x) for one in series]
     columns = zip(*(np.column_stack([one.returns, one.cost]).T for one in series), strict=True)
     return [summarise(xs, [smoothed(y, smooth) for y in ys]) for ys in columns]
@@ -58,7 +58,9 @@ def summarise(xs: list[np.ndarray], ys: list[np.ndarray]) -> Summary:
     """
     first, last = max(x[0] for x in xs), min(x[-1] for x in xs)
     grid = np.unique(np.concatenate(xs))
-    grid = grid[(grid >= first) & (grid <= last)] if first <= last else xs[0][-1:]
+    grid = grid[(grid >= first) & (grid <= last)]
+    if not len(grid):
+        return Summary(grid, grid, grid, grid)
     table = np.stack([np.interp(grid, x, y) for x, y in zip(xs, ys, strict=True)])
     if len(table) < ENOUGH:
         return Summary(grid, table.mean(0), table.min(0), table.max(0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 from bridle.maths.statistics import Estimate
 
 FORMATS = {"text": ".txt", "markdown": ".md", "latex": ".tex", "csv": ".csv"}
+"""How tables can be written, and how the names of their files end; an ending without its dot is a name too."""
 WIDTH = 110
 """Columns of a paragraph below a table of text."""
 LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -60,7 +62,8 @@ def _text(table: Table) -> str:
     for row in (table.header, *table.rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         lines.append("  " + "   ".join(cells).rstrip())
-    notes = [textwrap.fill(note, WIDTH, initial_indent="  ", subsequent_indent="  ") for note in table.notes]
+    whole = {"break_long_words": False, "break_on_hyphens": False}  # so that a path can be copied
+    notes = [textwrap.fill(note, WIDTH, initial_indent="  ", subsequent_indent="  ", **whole) for note in table.notes]
     return "\n".join([*lines, "", *notes, ""])
 
 
@@ -71,12 +74,15 @@ def _markdown(table: Table) -> str:
 
 
 def _latex(table: Table) -> str:
-    """For the package booktabs."""
+    """With a short caption for the list of tables, and a label out of the title."""
     rows = [" & ".join(map(_escaped, row)) + r" \\" for row in (table.header, *table.rows)]
+    title = _escaped(table.title)
     return "\n".join([
+        r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_escaped(table.title)}. {_escaped(' '.join(table.notes))}}}",
+        rf"\caption[{{{title}}}]{{{title}. {_escaped(' '.join(table.notes))}}}",
+        rf"\label{{tab:{re.sub('[^a-z0-9]+', '-', table.title.lower()).strip('-')}}}",
         rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
         r"\toprule",
         rows[0],

@@ -70,6 +70,38 @@ def make_run():
     return leave_run
 
 
+def rewrite(run: Path, change) -> Path:
+    """Change the cells of each row of the metrics of a run: `change(row, k)`, with `k` from the last row down."""
+    file = run / "metrics.csv"
+    head, *lines = [line.split(",") for line in file.read_text().splitlines()]
+    rows = [dict(zip(head, line, strict=True)) for line in lines]
+    for k, row in enumerate(reversed(rows)):
+        change(row, k)
+    file.write_text("\n".join(map(",".join, [head, *(row.values() for row in rows)])) + "\n")
+    return run
+
+
+@pytest.fixture
+def spoil():
+    """Makes the last evaluations of a run no numbers."""
+
+    def spoiled(run: Path, last: int, name: str = "eval/", word: str = "nan") -> Path:
+        left = iter(range(last))
+
+        def change(row, _):
+            if row["eval/return"] and next(left, None) is not None:
+                row.update({key: word for key in row if key.startswith(name)})
+
+        return rewrite(run, change)
+
+    return spoiled
+
+
+@pytest.fixture
+def edit():
+    return rewrite
+
+
 @pytest.fixture
 def two_costs():
     return dataclasses.replace(SPEC, name="toy/TwoCosts-v0", constraints=("speed", "crowding"), notes=())

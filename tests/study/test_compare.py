@@ -150,6 +150,114 @@ def test_csv_holds_every_number_of_every_constraint(make_run, two_costs, tmp_pat
     assert 0 <= float(rows[-1]["normalised"]) <= 1
 
 
+@pytest.mark.parametrize(("name", "word"), [("eval/", "nan"), ("eval/cost", "nan"), ("eval/return", "inf")])
+def test_a_run_whose_last_evaluations_are_no_numbers_looks_worse_than_any_other(make_run, spoil, tmp_path, name, word):
+    for s in range(3):
+        spoil(make_run(tmp_path / f"odd{s}", s, level=900), last=1 + s, name=name, word=word)
+        make_run(tmp_path / f"bad{s}", s, algorithm="sac", limit=(10.0,))
+    (found,) = results.results(tmp_path)
+    assert [run.excess for run in found.methods["cvpo"]] == [np.inf] * 3
+    assert results.summary(found, "cvpo", "sac")["better"].value == 0
+    first, second = compare.compare([found])
+    (mine,) = [row for row in first.rows if row[0] == "cvpo"]
+    (robust,) = [row for row in second.rows if row[0] == "cvpo"]
+    cells = dict(zip(first.header, mine, strict=True))
+    assert cells["feasible seeds"] == "0/3"
+    assert cells["cost" if "cost" in name else "return"] == robust[3 if "cost" in name else 2] == "-"
+    told = " ".join(first.notes)
+    assert "odd0: its last evaluation is not a number, so it has no final result and counts as infeasible." in told
+    assert "odd2: its last 3 evaluations are not numbers" in told
+    assert list(normalised(found)["cvpo"]) == [0.0] * 3
+
+
+def test_runs_without_evaluations_are_left_out_and_each_is_told_why(make_run, tmp_path, capsys):
+    make_run(tmp_path / "whole")
+    logs = {"fresh": "", "stopped": "x\nstopped at step 1,234 and saved; go on with: bridle resume x\n",
+            "crashed": "Traceback (most recent call last):\n  x\nRuntimeError: motor on fire"}  # fmt: skip
+    for name, text in logs.items():
+        (make_run(tmp_path / name, rows=0) / "log.txt").write_text(text)
+    make_run(tmp_path / "torn").joinpath("config.json").write_text("{")
+    told = [
+        "crashed ended with an error before its first evaluation: RuntimeError: motor on fire",
+        "fresh has no evaluations yet; the first one is due at step 1,000",
+        "stopped was stopped at step 1,234, before its first evaluation, which is due at step 1,000",
+        "torn/config.json cannot be read",
+    ]
+    assert cli.main(["compare", str(tmp_path)]) == 0
+    table = " ".join(capsys.readouterr().out.split())
+    assert table.count("Take care: left out:") == 4
+    for style in (["plot"], ["plot", "--kind", "box"], ["compare", "--format", "csv"]):
+        assert cli.main([style[0], str(tmp_path), *style[1:]]) == 0
+        said = capsys.readouterr().err
+        assert all(f"take care: left out: {tmp_path}/{words}" in said for words in told)
+    assert all(f"left out: {tmp_path}/{words}" in table for words in told)
+    (tmp_path / "whole" / "metrics.csv").unlink()
+    assert cli.main(["compare", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "there is nothing to show of 5 runs" in said and all(words in said for words in told)
+
+
+def test_a_chance_is_not_told_of_fewer_than_three_seeds(make_run, tmp_path):
+    few = compare.compare([world(a=[(1, 1)] * 3, b=[(2, 11)] * 2)])[1]
+    assert few.rows[1][-2:] == ("-", "-")
+    assert "It is not told (-) where a side has fewer than 3 seeds." in few.notes[-1]
+    enough = compare.compare([world(a=[(1, 1)] * 3, b=[(2, 11)] * 3)])[1]
+    assert "not told" not in enough.notes[-1]
+    worlds = [world("x", a=[(1, 1)] * 3, b=[(2, 1)]), world("y", a=[(1, 1)] * 3, b=[(2, 1)] * 3)]
+    assert compare.compare(worlds)[-1].rows[1][-1] == "-"
+
+
+def test_runs_that_were_asked_for_different_steps_or_episodes_are_told(make_run, edit, tmp_path):
+    runs = [make_run(tmp_path / str(s), s) for s in range(2)]
+    file = runs[1] / "config.json"
+    file.write_text(
+        file.read_text().replace('"steps": 1500000', '"steps": 3000').replace('_episodes": 10', '_episodes": 5')
+    )
+    notes = " ".join(compare.compare(results.results(tmp_path))[0].notes)
+    assert (
+        "cvpo has runs that were asked for 3,000 and 1,500,000 env steps, as if these were seeds of one training."
+        in notes
+    )
+    assert "cvpo has runs whose evaluations are of 5 and 10 episodes." in notes
+
+
+def test_one_path_and_one_text_are_enough(make_run, tmp_path, capsys):
+    make_run(tmp_path / "run")
+    main(str(tmp_path))
+    main(tmp_path / "run", select="run", exclude="other")
+    assert capsys.readouterr().out.count("SafetyCarCircle-v0") == 2
+
+
+def test_one_of_a_thing_is_said_as_one(make_run, tmp_path, capsys):
+    file = make_run(tmp_path / "run", rows=1) / "config.json"
+    file.write_text(file.read_text().replace('_episodes": 10', '_episodes": 1'))
+    main(tmp_path)
+    text = capsys.readouterr().out
+    assert "1 seed a method; the last evaluation of a run, 1 episode each" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--out", "{at}/t.docx"], 2, "tables cannot be written as .docx; allowed: .txt, .md, .tex, .csv"),
+        (["--out", "{at}"], 1, "cannot be written: is a directory; name another place"),
+        (["--out", "{at}/config.json/t.md"], 1, "cannot be written: "),
+        (["--format", "docx"], 2, "format = 'docx'; allowed: text, markdown, latex, csv"),
+    ],
+)
+def test_where_tables_cannot_be_written_is_told_in_words(make_run, tmp_path, capsys, words, code, message):
+    run = make_run(tmp_path / "run")
+    assert cli.main(["compare", str(run), *(word.format(at=run) for word in words)]) == code
+    assert message in (said := capsys.readouterr().err)
+    assert "Errno" not in said
+
+
+@pytest.mark.parametrize(("name", "word"), [("md", "| method |"), ("tex", r"\toprule"), ("txt", "  method ")])
+def test_an_ending_is_the_name_of_a_format_too(make_run, tmp_path, capsys, name, word):
+    main(make_run(tmp_path / "run"), name)
+    assert word in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("suffix", "word"), [("md", "| method |"), ("tex", r"\toprule"), ("csv", "env,limit,method")])
 def test_a_file_is_written_as_its_suffix_says(make_run, tmp_path, suffix, word):
     out = tmp_path / "deep" / f"table.{suffix}"
@@ -162,6 +270,9 @@ def test_latex_escapes_what_it_must():
     assert r"a\_b \& 5 \%" in text
     assert r"x\_1 \\" in text
     assert "$<$" in text
+    assert text.startswith("% needs \\usepackage{booktabs}\n")
+    assert r"\caption[{a\_b \& 5 \%}]{a\_b \& 5 \%. P $<$ 1.}" in text
+    assert r"\label{tab:a-b-5}" in text
 
 
 def test_a_column_has_one_number_of_decimals_and_a_dash_for_what_is_not_known():

@@ -7,8 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from bridle.study import foreign
-from bridle.study.curves import read
+from bridle import cli
+from bridle.study import foreign, results
+from bridle.study.care import cares
+from bridle.study.curves import evaluated, grouped, read
 from bridle.study.plot import plot
 
 pytestmark = pytest.mark.filterwarnings("ignore:take care")
@@ -84,10 +86,58 @@ def test_a_tool_that_tells_no_limit_takes_that_of_the_runs_beside_it(make_run, o
     [
         ("rollout/ep_rew_mean,time/total_timesteps\n1,2\n", "no tool's that is known here"),
         ("TotalEnvSteps,Metrics/EpRet,Metrics/EpCost\n", "has no rows with numbers yet"),
-        ("", "is no table"),
+        ("", "is no table: it is empty"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_told(tmp_path, text, message):
     (tmp_path / "progress.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         foreign.read(tmp_path / "progress.csv")
+
+
+HEAD = "Metrics/EpRet,Metrics/EpCost,TotalEnvSteps\n"
+
+
+@pytest.mark.parametrize("row", ["nan,nan,2000", "14,nan,2000", "nan,3,2000", "inf,3,2000", "words,3,2000"])
+def test_a_run_whose_last_evaluations_are_no_numbers_is_not_feasible(tmp_path, row):
+    (tmp_path / "progress.csv").write_text(HEAD + "10,3,1000\n" + row + "\n" + row.replace("2", "3") + "\n")
+    curves, _ = evaluated([tmp_path], cost_limit=[5])
+    assert len(curves[0].step) == 3
+    (found,) = results.worlds_of(grouped(curves))[0].methods["OmniSafe"]
+    assert found.excess > 0 and found.met == 0
+    assert (
+        "its last 2 evaluations are not numbers, so it has no final result and counts as infeasible"
+        in cares({"OmniSafe": curves})[0]
+    )
+
+
+def test_rows_that_are_cut_short_or_hold_words_are_told_but_for_the_last_one(tmp_path):
+    rows = ["10,3,1000", "11,3", "12,three,3000", "13,3,4000", "14,3"]
+    (tmp_path / "progress.csv").write_text(HEAD + "\n".join(rows))
+    (curve,) = evaluated([tmp_path], cost_limit=[5])[0]
+    assert list(curve.step) == [1000, 3000, 4000]
+    told = cares({"a": [curve]})
+    assert f"{tmp_path / 'progress.csv'}: 1 of its evaluations is not a number." in told
+    assert f"{tmp_path / 'progress.csv'}: 2 of its rows are cut short or hold words where numbers should stand." in told
+
+
+def test_blanks_where_a_tool_did_not_evaluate_are_no_evaluations(tmp_path):
+    (tmp_path / "progress.csv").write_text(HEAD + "10,3,1000\n,,2000\n12,4,3000\n,,4000\n")
+    (curve,) = evaluated([tmp_path], cost_limit=[5])[0]
+    assert list(curve.step) == [1000, 3000] and curve.sane.all() and curve.unread == 0
+
+
+@pytest.mark.parametrize("command", ["compare", "plot", "report"])
+def test_a_limit_can_be_said_for_tables_that_tell_none(tmp_path, capsys, command):
+    (tmp_path / "progress.csv").write_text(HEAD + "10,3,1000\n12,4,2000\n")
+    assert cli.main([command, str(tmp_path)]) == 2
+    assert "tells no cost limit; say it (--cost-limit X)" in capsys.readouterr().err
+    assert cli.main([command, str(tmp_path), "--cost-limit", "5"]) == 0
+    assert cli.main([command, str(tmp_path), "--cost-limit", "-5"]) == 2
+    assert "cost_limit = -5; allowed: one number >= 0" in capsys.readouterr().err
+
+
+def test_a_table_with_a_limit_of_its_own_makes_all_names_tell_theirs(make_run, omnisafe, tmp_path):
+    curves = read([make_run(tmp_path / "ours"), omnisafe])
+    assert [curve.label for curve in curves] == ["cvpo, limit 10", "PPOLag of OmniSafe, limit 25"]
+    assert [curve.method for curve in curves] == ["cvpo", "PPOLag of OmniSafe"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree
 
 import numpy as np
@@ -15,10 +17,11 @@ from scipy import stats
 from bridle import cli
 from bridle.study.axes import spread, wrapped
 from bridle.study.curves import find, grouped, read
+from bridle.study.looks import looks_of
 from bridle.study.plot import plot
 from bridle.study.seeds import smoothed, summarise
 
-pytestmark = pytest.mark.filterwarnings("ignore:take care")
+pytestmark = pytest.mark.filterwarnings("error:constrained_layout", "ignore:take care")
 LONG = "ddpg-pid, aim 0.8, noise 0.1, acts target"
 
 
@@ -53,6 +56,152 @@ def test_many_methods_and_seeds_that_ended_early_are_drawn(make_run, tmp_path):
     runs += [make_run(tmp_path / f"b{s}", s, algorithm="sac", limit=(20.0,)) for s in range(2)]
     assert len(plot(runs, tmp_path)) == 2
     assert {curve.label for curve in read(runs)} == {"cvpo, limit 10", "sac, limit 20"}
+
+
+def tell(run, config=None, **others):
+    """Write other settings into a run's config."""
+    file = run / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | ({"config": config} if config else {}) | others))
+    return run
+
+
+def names(runs):
+    return [curve.label for curve in read(runs)]
+
+
+def test_nested_settings_are_told_flat_and_only_where_they_differ(make_run, tmp_path):
+    rules = [{"kind": "Lagrange", "rate": rate, "cap": 100.0} for rate in (0.1, 0.2)]
+    runs = [tell(make_run(tmp_path / str(i), i), {"lagrange": rule}) for i, rule in enumerate(rules)]
+    assert names(runs) == ["cvpo, lagrange.rate 0.1", "cvpo, lagrange.rate 0.2"]
+
+
+def test_a_part_of_another_kind_and_a_multiplier_that_is_idle_are_not_told_in_all_their_settings(make_run, tmp_path):
+    told = [
+        {"constraint": "lagrange", "lagrange": {"kind": "Lagrange", "rate": 0.1}, "pid": {"kind": "PID", "kp": 1.0}},
+        {"constraint": "pid", "lagrange": {"kind": "Lagrange", "rate": 0.3}, "pid": {"kind": "PID", "kp": 2.0}},
+        {"constraint": "pid", "lagrange": {"kind": "Lagrange", "rate": 0.4}, "pid": {"kind": "PID", "kp": 3.0}},
+    ]
+    runs = [tell(make_run(tmp_path / str(i), i, algorithm="sac"), config) for i, config in enumerate(told)]
+    assert names(runs) == [
+        "sac, constraint lagrange",
+        "sac, constraint pid, pid.kp 2.0",
+        "sac, constraint pid, pid.kp 3.0",
+    ]
+    rules = [{"rule": {"kind": "Log", "cap": 1.0}}, {"rule": {"kind": "Power", "exponent": 2.0}}, {"rule": None}]
+    runs = [tell(make_run(tmp_path / f"rule-{i}", i), config) for i, config in enumerate(rules)]
+    assert names(runs) == ["cvpo, rule Log", "cvpo, rule Power", "cvpo"]
+
+
+def test_what_is_off_needs_no_word_unless_two_ways_of_being_off_would_look_alike(make_run, tmp_path):
+    runs = [tell(make_run(tmp_path / str(x), i), {"subset": x}) for i, x in enumerate((None, 2))]
+    assert names(runs) == ["cvpo", "cvpo, subset 2"]
+    runs = [tell(make_run(tmp_path / f"b-{x}", i), {"subset": x}) for i, x in enumerate((None, False, 2))]
+    assert names(runs) == ["cvpo, subset None", "cvpo, subset False", "cvpo, subset 2"]
+
+
+def test_names_do_not_depend_on_other_environments_in_the_call(make_run, two_costs, tmp_path):
+    for i, discount in enumerate((0.98, 0.99)):
+        tell(make_run(tmp_path / "car" / str(i), algorithm="sac"), {"discount": discount}, preset=None)
+    tell(make_run(tmp_path / "toy" / "sac", algorithm="sac", spec=two_costs), {"discount": 0.98})
+    tell(make_run(tmp_path / "toy" / "ddpg", algorithm="ddpg", spec=two_costs), {"discount": 0.98})
+    together = {curve.path: curve.label for curve in read(tmp_path)}
+    for folder in ("car", "toy"):
+        for curve in read(tmp_path / folder):
+            assert together[curve.path] == curve.label
+    assert {label for path, label in together.items() if path.parent.name == "toy"} == {"sac", "ddpg"}
+
+
+def test_one_evaluation_above_the_limit_has_a_ring(make_run, tmp_path):
+    def rings(limit):
+        svg = plot(make_run(tmp_path / f"run-{limit:g}", rows=1, limit=(limit,)))[1].read_text()
+        return svg.count("fill: #ffffff; stroke: #0072b2")
+
+    assert rings(0.5) > 0
+    with_points = plot(make_run(tmp_path / "many", rows=3, limit=(0.5,)))[1].read_text()
+    assert "fill: #ffffff; stroke: #0072b2" not in with_points
+
+
+def test_a_ninth_method_shares_its_colour_but_neither_dash_nor_point(make_run, tmp_path):
+    for i in range(9):
+        make_run(tmp_path / str(i), algorithm=f"m{i}")
+    first, *_, ninth = looks_of(read(tmp_path)).values()
+    assert first.colour == ninth.colour
+    assert first.marker != ninth.marker and first.line != ninth.line
+    assert len(plot(tmp_path)) == len(plot(tmp_path, kind="plane")) == 2
+
+
+@pytest.mark.parametrize("count", [9, 24])
+def test_many_methods_with_long_names_leave_room_for_what_is_drawn(make_run, tmp_path, count):
+    for i in range(count):
+        make_run(tmp_path / str(i), algorithm=f"a-long-name-of-method-{i}", rows=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        plot(tmp_path, say=print)
+        plot(tmp_path, kind="box", say=print)
+
+
+def test_seeds_that_share_no_minutes_are_drawn_each_alone_and_told(make_run, tmp_path, capsys):
+    for seed, seconds in enumerate((1.0, 90.0)):
+        make_run(tmp_path / f"seed-{seed}", seed, rows=3, seconds=seconds)
+    assert cli.main(["plot", str(tmp_path), "--x", "minutes"]) == 0
+    told = "take care: the seeds of cvpo have no minutes of training in common, so each is drawn alone, without a mean."
+    assert told in capsys.readouterr().err
+    assert cli.main(["plot", str(tmp_path)]) == 0
+    assert "in common" not in capsys.readouterr().err
+    assert len(summarise([np.array([1.0, 2.0]), np.array([3.0, 4.0])], [np.zeros(2)] * 2).x) == 0
+
+
+def test_a_row_without_env_steps_does_not_hide_the_gradient_steps(make_run, edit, tmp_path):
+    def resumed(row, k):
+        if k == 2:
+            row["time/steps_per_s"] = "0.0"
+            row["step"] = str(int(row["step"]) - 500)
+
+    curve = read(edit(make_run(tmp_path / "run", rows=3), resumed))[0]
+    np.testing.assert_allclose(curve.along("updates"), [100, 200, 350])
+
+
+@pytest.mark.parametrize("kind", ["curves", "box", "plane"])
+@pytest.mark.parametrize("last", [1, 20])
+def test_evaluations_that_are_no_numbers_can_be_drawn(make_run, spoil, tmp_path, kind, last):
+    for s in range(2):
+        spoil(make_run(tmp_path / f"odd-{s}", s), last)
+        make_run(tmp_path / f"sac-{s}", s, algorithm="sac")
+    said = []
+    plot(tmp_path, kind=kind, say=said.append)
+    assert sum("not a number" in text or "not numbers" in text for text in said) == 2
+    assert plot(tmp_path / "odd-0", kind=kind, say=said.append)
+
+
+def test_a_box_far_above_the_limit_is_told_at_the_edge(make_run, edit, tmp_path):
+    make_run(tmp_path / "good")
+    worse = {"eval/cost": "900.0"}
+    edit(make_run(tmp_path / "bad", algorithm="sac"), lambda row, _: row["eval/return"] and row.update(worse))
+    assert "median 900" in plot(tmp_path, kind="box")[1].read_text()
+    assert "median 900" not in plot(tmp_path / "bad", kind="box")[1].read_text()
+
+
+def test_a_file_is_one_picture_and_other_endings_are_refused(make_run, two_costs, tmp_path):
+    car, toy = make_run(tmp_path / "car"), make_run(tmp_path / "toy", spec=two_costs)
+    assert plot(car, tmp_path / "pic.PNG")[0] == tmp_path / "pic.png"
+    with pytest.raises(
+        ValueError, match=r"pic\.png names one picture, but there are 2, one for each environment; name a fol"
+    ):
+        plot([car, toy], tmp_path / "pic.png")
+    with pytest.raises(ValueError, match=r"a picture cannot be written as \.pdf; allowed: \.png, \.svg, or a folder"):
+        plot(car, tmp_path / "pic.pdf")
+    with pytest.raises(OSError, match=r"curves\.png cannot be written: .*; name another place with out"):
+        plot(car, car / "config.json" / "curves.png")
+
+
+def test_an_environment_without_costs_does_not_stop_the_boxes_of_others(make_run, two_costs, tmp_path):
+    make_run(tmp_path / "car")
+    free = make_run(tmp_path / "free", spec=dataclasses.replace(two_costs, constraints=()))
+    said = []
+    assert [path.suffix for path in plot(tmp_path, kind="box", say=said.append)] == [".png", ".svg"]
+    assert any("toy/TwoCosts-v0 has no costs, so there is no box of them" in text for text in said)
+    with pytest.raises(ValueError, match="has no costs, so there is no box"):
+        plot(free, kind="box")
 
 
 def test_presets_are_told_apart(make_run, tmp_path):

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridle.study.care import share
-from bridle.study.curves import Curve, home
+from bridle.study.curves import home
 from bridle.study.report.layout import Methods
 from bridle.study.report.markup import listed, words_of
 from bridle.study.report.settings import versions_of
+from bridle.study.series import Curve
 
 if TYPE_CHECKING:
     from bridle.study.report import Report

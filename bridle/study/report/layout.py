@@ -1,51 +1,18 @@
-"""How figures of a report look: colours and symbols of methods, scales, the limit, the ground that is feasible."""
+"""How figures of a report look: scales, the limit, the ground that is feasible."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import Any, NamedTuple
 
-from bridle.study.axes import COLOURS, FAINT, FEASIBLE, INK, SOFT, cost_end, wrapped
-from bridle.study.curves import Curve
+from bridle.study.axes import FAINT, FEASIBLE, INK, SOFT, cost_end, wrapped
+from bridle.study.series import Curve
 
-SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "pentagon")
-GLYPHS = "●■▲◆▼✚✖⬟"
-"""The same in a line of text."""
 GRID, CLEAR = "#E6E9ED", "rgba(0,0,0,0)"
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif'
 
 Methods = dict[str, list[Curve]]
 """The seeds of each method in one environment, by label."""
-
-
-class Look(NamedTuple):
-    """How a method looks in all figures of a page."""
-
-    number: int
-
-    @property
-    def colour(self) -> str:
-        """Of its lines and points."""
-        return COLOURS[self.number % len(COLOURS)]
-
-    @property
-    def symbol(self) -> str:
-        """Of its points in planes; another one where colours come again."""
-        return SYMBOLS[self._shape]
-
-    @property
-    def glyph(self) -> str:
-        """The symbol in a line of text."""
-        return GLYPHS[self._shape] + "\N{VARIATION SELECTOR-15}"
-
-    @property
-    def _shape(self) -> int:
-        return (self.number + self.number // len(COLOURS)) % len(SYMBOLS)
-
-    def faint(self, alpha: float) -> str:
-        """Its colour as a veil."""
-        red, green, blue = (int(self.colour[i : i + 2], 16) for i in (1, 3, 5))
-        return f"rgba({red},{green},{blue},{alpha})"
 
 
 class Figure(NamedTuple):
@@ -58,18 +25,6 @@ class Figure(NamedTuple):
     def height(self) -> int:
         """Pixels."""
         return self.layout["height"]
-
-
-def looks_of(curves: list[Curve]) -> dict[str, Look]:
-    """A look for each label, in the order in which they come; a method has one look.
-
-    But where it stands beside itself, under two limits on one environment, each label has a look of its own.
-    """
-    pairs = {(curve.env, curve.method): curve.label for curve in curves}
-    beside = any(pairs[curve.env, curve.method] != curve.label for curve in curves)
-    keys = {curve.label: curve.label if beside else curve.method for curve in curves}
-    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys.values()))}
-    return {label: Look(numbers[key]) for label, key in keys.items()}
 
 
 def plain(height: int, left: int) -> dict[str, Any]:

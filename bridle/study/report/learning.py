@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bridle.study.axes import cost_name, limits_of
-from bridle.study.curves import AXES, Curve, Series
-from bridle.study.report.layout import Figure, Look, Methods, key, limits_drawn, literal, plain, ref, scale, title
+from bridle.study.axes import cost_name, highest_of, limits_of
+from bridle.study.looks import Look
+from bridle.study.report.layout import Figure, Methods, key, limits_drawn, literal, plain, ref, scale, title
 from bridle.study.seeds import Summary, met, summaries
+from bridle.study.series import AXES, Curve, Series
 
 TOP, PANEL, BELOW = 300, 210, 78
 """Pixels: the panel of the return, a panel of costs, what stands round them."""
@@ -47,7 +48,7 @@ def learning(methods: Methods, looks: dict[str, Look]) -> Figure:
     for i in range(costs):
         shown = [one.cost[:, i] for c in curves if (one := c if evaluated else c.training) is not None]
         layout[key("y", i + 1)]["title"] = title(cost_name(curves[0], i))
-        limits_drawn(layout, limits_of(methods, i), float(np.nanmax(np.concatenate(shown), initial=0)), "y", i + 1)
+        limits_drawn(layout, limits_of(methods, i), highest_of(*shown), "y", i + 1)
     return Figure(traces, layout)
 
 
@@ -69,6 +70,9 @@ def _method(name: str, group: list[Curve], look: Look, x: str) -> list[dict[str,
         within = met(summed, curves[0].limit)
         for i, summary in enumerate(summed):
             spot = Spot(look, x, i)
+            if not len(summary.x):
+                found += [_alone(curve, spot) for curve in curves]
+                continue
             if len(curves) > 1:
                 found += [_band(summary, spot), *(_seed(curve, spot) for curve in curves)]
             found += _mean(summary, within, name, spot)
@@ -101,14 +105,26 @@ def _seed(curve: Curve, spot: Spot) -> dict[str, Any]:
     return trace | _said(curve.label if curve.seed is None else f"{curve.label}, seed {curve.seed}")
 
 
+def _alone(curve: Curve, spot: Spot) -> dict[str, Any]:
+    """A seed that has nothing in common with the others along this axis: it stands for the mean that there is not."""
+    trace = _seed(curve, spot)
+    trace["line"] = {"color": spot.look.faint(0.8), "width": 1.3}
+    trace["meta"] = trace["meta"] | {"part": "mean"}
+    return trace | {"mode": "lines+markers", "marker": {"size": 4.5, "color": spot.look.colour}}
+
+
 def _mean(summary: Summary, within: np.ndarray, name: str, spot: Spot) -> list[dict[str, Any]]:
-    """Dotted all along, and over it solid where the mean cost meets every limit, as `bridle plot` draws it."""
+    """Dotted all along, and over it thick where the mean cost meets every limit, as `bridle plot` draws it; alone, a ring."""
     dotted = _line(summary.x, summary.mean, spot, "mean")
     dotted["line"] |= {"width": 1.5, "dash": "1.5px,2.5px"}
+    mark = {"color": spot.look.colour, "symbol": spot.look.symbol if spot.look.turn else "circle"}
+    if np.isfinite(summary.mean).sum() == 1:
+        ring = {"size": 9, "color": "white", "line": {"color": spot.look.colour, "width": 1.6}}
+        dotted |= {"mode": "lines+markers", "cliponaxis": False, "marker": mark | ring}
     solid = _line(summary.x, np.where(within, summary.mean, np.nan), spot, "mean")
-    solid |= {"line": {"color": spot.look.colour, "width": 2.4}, "cliponaxis": False}
+    solid |= {"line": {"color": spot.look.colour, "width": 2.4, "dash": spot.look.dash(2.4)}, "cliponaxis": False}
     if len(summary.x) <= FEW:
-        solid |= {"mode": "lines+markers", "marker": {"size": 4.5, "color": spot.look.colour}}
+        solid |= {"mode": "lines+markers", "marker": mark | {"size": 6 if spot.look.turn else 4.5}}
     ends = zip(summary.low, summary.high, strict=True)
     interval = [f" [{low:.4g}, {high:.4g}]" if high > low else "" for low, high in ends]
     return [dotted | _said(name, "%{customdata}") | {"customdata": interval}, solid]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from bridle.study.report.layout import Look
+from bridle.study.looks import Look
 from bridle.study.tables import Table
 
 CARE = "Take care:"

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from bridle.study.axes import cost_name, limits_of, no_closer
+from bridle.study.axes import beyond, clipped, cost_end, cost_name, highest_of, limits_of, no_closer
+from bridle.study.looks import Look
 from bridle.study.points import apart, pools
 from bridle.study.report.layout import (
     CLEAR,
     Figure,
-    Look,
     Methods,
     in_lines,
     key,
@@ -24,22 +24,27 @@ from bridle.study.report.layout import (
 )
 from bridle.study.seeds import final
 
-ROW, BELOW, PLANE = 46, 90, 360
-"""Pixels: a row of boxes, what stands round them, the least height of boxes and planes."""
+ROW, LINE, BELOW, PLANE = 46, 17, 90, 360
+"""Pixels: a row of boxes, a line of its name, what stands round them, the least height of boxes and planes."""
 
 
 def box(methods: Methods, looks: dict[str, Look]) -> Figure:
     """A row for each method: its converged cost, beside the limit; a panel for each constraint."""
     example = next(iter(methods.values()))[0]
     panels, rows = len(example.constraints), len(methods)
-    layout = plain(max(ROW * rows + BELOW, PLANE), left=12) | _abreast(panels)
+    row = max(ROW, LINE * (1 + max(in_lines(name).count("<br>") + 1 for name in methods)))
+    layout = plain(max(row * rows + BELOW, PLANE), left=12) | _abreast(panels)
     traces: list[dict[str, Any]] = []
     for i in range(panels):
-        found = pools(methods, i)
-        for row, (name, pool) in enumerate(zip(methods, found, strict=True)):
-            traces += _box(row, name, pool, looks[name], i)
+        found, limits = pools(methods, i), limits_of(methods, i)
+        highest = clipped(limits, found)
+        end = cost_end(limits, highest)
+        for place, (name, pool) in enumerate(zip(methods, found, strict=True)):
+            traces += _box(place, name, pool, looks[name], i, end)
+            if text := beyond(pool, end):
+                layout["annotations"].append(_beyond(place, text, looks[name], i, end))
         layout[key("x", i)] |= {"title": title(cost_name(example, i))}
-        limits_drawn(layout, limits_of(methods, i), max(float(pool.max()) for pool in found), "x", i)
+        limits_drawn(layout, limits, highest, "x", i)
     named = [f'<b style="color:{looks[name].colour}">{in_lines(name)}</b>' for name in methods]
     layout["yaxis"] |= {
         "tickvals": list(range(rows)), "ticktext": named, "range": [rows - 0.4, -0.6], "automargin": True,
@@ -48,7 +53,19 @@ def box(methods: Methods, looks: dict[str, Look]) -> Figure:
     return Figure(traces, layout)
 
 
-def _box(row: int, name: str, pool: np.ndarray, look: Look, panel: int) -> list[dict[str, Any]]:
+def _beyond(row: int, text: str, look: Look, panel: int, end: float) -> dict[str, Any]:
+    """A word at the end of a row."""
+    return {
+        "x": end, "xref": ref("x", panel), "y": row, "yref": "y", "yshift": 20, "xanchor": "right", "showarrow": False,
+        "text": f"<b>{text}</b>", "font": {"size": 12, "color": look.colour},
+    }  # fmt: skip
+
+
+def _box(row: int, name: str, pool: np.ndarray, look: Look, panel: int, end: float) -> list[dict[str, Any]]:
+    """What is drawn of a method up to the `end` of the axis."""
+    if not len(pool):
+        return []
+    seen, mean = pool <= end, [pool.mean()] if pool.mean() <= end else []
     low, first, median, third, high = np.percentile(pool, [0, 25, 50, 75, 100])
     shared = {"xaxis": ref("x", panel), "meta": {"method": look.number}, "name": literal(name)}
     told = f"median {median:.4g}, middle half {first:.4g} to {third:.4g}, all {low:.4g} to {high:.4g}"
@@ -59,12 +76,12 @@ def _box(row: int, name: str, pool: np.ndarray, look: Look, panel: int) -> list[
             "line": {"color": look.colour, "width": 1.5}, "hoverinfo": "skip",
         },
         shared | {
-            "type": "scatter", "mode": "markers", "x": pool, "y": row + apart(len(pool)), "cliponaxis": False,
+            "type": "scatter", "mode": "markers", "x": pool[seen], "y": (row + apart(len(pool)))[seen], "cliponaxis": False,
             "marker": {"size": 4.5, "color": look.faint(0.55)},
             "hovertemplate": "%{fullData.name}<br>%{x:.4~r}<extra></extra>",
         },
         shared | {
-            "type": "scatter", "mode": "markers", "x": [pool.mean()], "y": [row], "cliponaxis": False,
+            "type": "scatter", "mode": "markers", "x": mean, "y": [row] * len(mean), "cliponaxis": False,
             "marker": {"symbol": "diamond", "size": 11, "color": look.colour, "line": {"color": "white", "width": 1.5}},
             "hovertemplate": "%{fullData.name}<br>mean <b>%{x:.4~r}</b>, " + told + "<extra></extra>",
         },
@@ -82,10 +99,9 @@ def plane(methods: Methods, looks: dict[str, Look], height: int = PLANE) -> Figu
     results = {name: [final(curve) for curve in curves] for name, curves in methods.items()}
     traces: list[dict[str, Any]] = []
     for i in range(panels):
-        highest = 0.0
+        highest = highest_of(np.array([c[i] for found in results.values() for _, c in found]))
         for name, found in results.items():
             cost, returns = np.array([c[i] for _, c in found]), np.array([r for r, _ in found])
-            highest = max(highest, float(cost.max()))
             traces += _points(cost, returns, [curve.seed for curve in methods[name]], name, looks[name], i)
         layout[key("x", i)] |= {"title": title(cost_name(example, i))}
         limits_drawn(layout, limits_of(methods, i), highest, "x", i)

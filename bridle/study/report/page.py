@@ -12,14 +12,13 @@ from string import Template
 from typing import TYPE_CHECKING
 
 import bridle
-from bridle.study.axes import band_of, evaluated, seeds_of, several
-from bridle.study.curves import AXES, Curve
+from bridle.study.axes import band_of, evaluated, last_of, seeds_of, several
 from bridle.study.report import appendix
 from bridle.study.report.layout import Figure, Methods
 from bridle.study.report.learning import axes_of, learning, series_of
 from bridle.study.report.markup import facts, listed, mark, table_of
 from bridle.study.report.outcomes import box, plane
-from bridle.study.seeds import counted
+from bridle.study.series import AXES, Curve
 
 if TYPE_CHECKING:
     from bridle.study.report import Environment, Report
@@ -122,7 +121,7 @@ def _contents(report: Report) -> str:
 
 
 def _over(report: Report) -> str:
-    looks = {curve.method: report.looks[curve.label] for curve in report.curves}
+    looks = {curve.method: report.looks[curve.label] for curve in reversed(report.curves)}  # the first label's of each
     tables = "".join(table_of(table, looks) for table in report.over)
     return f'<section id="over"><h2>Over environments</h2>{tables}</section>' if tables else ""
 
@@ -133,8 +132,7 @@ def _over(report: Report) -> str:
 def _place(report: Report, place: Environment, i: int) -> str:
     name, *rest = (place.env or "An environment that is not told").split(", ")
     said = " · ".join([*rest, *appendix.world_of(place.methods)])
-    looks = {curve.method: report.looks[curve.label] for group in place.methods.values() for curve in group}
-    tables = "".join(table_of(table, looks) for table in place.tables)
+    tables = "".join(table_of(table, marks) for table, marks in place.tables)
     return (
         f'<section class="env" id="env-{i}"><h2>{escape(name)}</h2><p class="soft">{escape(said)}</p>'
         f"{_bar(report, place.methods)}{_figures(report, place, i)}{tables}</section>"
@@ -173,7 +171,7 @@ def _figures(report: Report, place: Environment, i: int) -> str:
     done, costs = place.done, bool(curves[0].constraints)
     parts = [_figure(learning(place.methods, report.looks), f"curves-{i}", _about_curves(place.methods, done, costs))]
     if costs and done:
-        last = f"the last {several(counted(c) for group in done.values() for c in group)} evaluations"
+        last = last_of(curve for group in done.values() for curve in group)
         boxes = box(done, report.looks)
         about = (
             f"Converged cost: {last} of each run. Box: middle half and median; whiskers: all; points: evaluations; "
@@ -190,7 +188,7 @@ def _about_curves(methods: Methods, done: Methods, costs: bool) -> str:
     shown = done or methods
     told = [seeds_of(shown) + band_of(shown), evaluated([curve for group in done.values() for curve in group])]
     if costs and done:
-        told.append("solid where the mean cost is within the limit, dotted where it is above")
+        told.append("thick where the mean cost is within the limit, dotted or ringed where it is above")
     if any(curve.training for group in methods.values() for curve in group):
         told.append("thin dashes: episodes in training" + (", if switched on" if done else ""))
     return f"Learning curves: {'; '.join(filter(None, told))}."

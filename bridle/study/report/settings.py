@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from bridle.study.curves import Curve
+from bridle.study.labels import flat
+from bridle.study.series import Curve
 
 OF_A_RUN = ("env", "seed", "run")
 """Options that need no row: they stand in the rows that always do, and in the table of runs."""
@@ -67,17 +68,6 @@ def versions_of(curve: Curve) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}
-
-
-def flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Leaves by their dotted name; the kind of a nested config stands under the name of its field."""
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{above}{name}.")
-        else:
-            found[above.removesuffix(".") if name == "kind" and above else above + name] = value
-    return found
 
 
 def said(value: Any) -> str:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from bridle.study.curves import Curve
+from bridle.study.series import Curve
 
 KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
 """Media types of what `bridle eval --video` writes, by suffix."""
