@@ -41,7 +41,14 @@ def play(name: str, seed: int, steps: int) -> dict[str, list]:
     env = safety_gymnasium.make(name).unwrapped
     obs, _ = env.reset(seed=seed)
     rng = np.random.default_rng(seed)
-    found: dict[str, list] = {"obs": [obs.astype(np.float32)], "action": [], "reward": [], "cost": [], "met": [], "sum": []}
+    found: dict[str, list] = {
+        "obs": [obs.astype(np.float32)],
+        "action": [],
+        "reward": [],
+        "cost": [],
+        "met": [],
+        "sum": [],
+    }
     note(found, env)
     hold = rng.uniform(-1, 1, env.action_space.shape)
     for step in range(steps):
@@ -79,7 +86,6 @@ def towards(env) -> np.ndarray:
 def note(found: dict[str, list], env) -> None:
     """Where all is now."""
     task, data, model = env.task, env.task.data, env.task.model
-    own = task.agent.body_info
     qpos, qvel = data.qpos.copy(), data.qvel.copy()
     if task.agent.__class__.__name__ == "Point":  # its joints are counted from where it began
         turn = task.agent.mat

@@ -31,16 +31,17 @@ def __getattr__(name: str):
 
 def tasks() -> dict[str, str]:
     """Every environment of ours: name -> one line (also as `TASKS`)."""
-    from bridle.envs import bullet, velocity
+    from bridle.envs import bullet, safety_gym, velocity
 
-    return {**bullet.TASKS, **velocity.TASKS, **TOYS}
+    return {**bullet.TASKS, **safety_gym.TASKS, **velocity.TASKS, **TOYS}
 
 
 def _room(task: str) -> str:
     """The module or folder that makes `task`, one of ours."""
-    from bridle.envs import bullet
+    from bridle.envs import bullet, safety_gym
 
-    return "toy" if task in TOYS else "bullet" if task in bullet.TASKS else "velocity"
+    rooms = {"toy": TOYS, "bullet": bullet.TASKS, "safety_gym": safety_gym.TASKS}
+    return next((room for room, tasks in rooms.items() if task in tasks), "velocity")
 
 
 def check(name: str) -> None:

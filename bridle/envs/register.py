@@ -11,10 +11,11 @@ def register() -> None:
     """Register every id once; nothing outside `bridle/` is touched."""
     import gymnasium
 
-    from bridle.envs import bullet, velocity
+    from bridle.envs import bullet, safety_gym, velocity
 
     for entry, tasks in (
         ("bridle.envs.bullet.single:BulletEnv", bullet.TASKS),
+        ("bridle.envs.safety_gym.single:NavigationEnv", safety_gym.TASKS),
         ("bridle.envs.velocity.single:VelocityEnv", velocity.TASKS),
     ):
         for task in tasks:

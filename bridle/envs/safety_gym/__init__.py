@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridle.core.names import nearest
-from bridle.envs.safety_gym.table import COSTS, DIALECTS, LAYOUT, LAYOUTS, ROBOTS, TASKS as KINDS, row
+from bridle.envs.safety_gym.table import COSTS, DIALECTS, LAYOUT, LAYOUTS, ROBOTS, row
+from bridle.envs.safety_gym.table import TASKS as KINDS
 
 if TYPE_CHECKING:
     from bridle.core.types import World
@@ -19,7 +20,11 @@ _DO = {
 }
 _AMID = {
     "Goal": ("", " between 8 hazards", " between 10 hazards and 10 vases"),
-    "Button": ("", " between 4 hazards, 4 gremlins and wrong buttons", " between 8 hazards, 6 gremlins and wrong buttons"),
+    "Button": (
+        "",
+        " between 4 hazards, 4 gremlins and wrong buttons",
+        " between 8 hazards, 6 gremlins and wrong buttons",
+    ),
     "Push": ("", " between 2 hazards", " between 4 hazards and 4 pillars"),
     "Circle": ("", " within |x| = 1.125 m", " within |x|, |y| = 1.125 m"),
     "Run": (" within |x| = 0.5 m",),

@@ -19,7 +19,7 @@ class Copies:
         kinds = mujoco.mjtState
         self.model = model
         self.size = mujoco.mj_stateSize(model, kinds.mjSTATE_FULLPHYSICS)
-        self._drive = int(kinds.mjSTATE_CTRL | kinds.mjSTATE_MOCAP_POS | kinds.mjSTATE_MOCAP_QUAT)
+        self.drive = int(kinds.mjSTATE_CTRL | kinds.mjSTATE_MOCAP_POS | kinds.mjSTATE_MOCAP_QUAT)
         threads = min(cores(), num_envs)
         self._data = [mujoco.MjData(model) for _ in range(threads)]
         self._rollout = rollout.Rollout(nthread=threads if threads > 1 else 0)
@@ -42,7 +42,7 @@ class Copies:
             self._data,
             state,
             np.ascontiguousarray(drive),
-            control_spec=self._drive,
+            control_spec=self.drive,
             skip_checks=True,
             nstep=steps,
             state=path,

@@ -61,7 +61,9 @@ def _place(scene: Scene, draw: Stream, found: dict[str, list[Placed]]) -> str | 
     """Fill `found`; the kind of object that finds no room, if one does not."""
     taken: list[Placed] = []
     wanted = [Things(ROBOT, 1, 0.0, scene.keepout, box=scene.start), *scene.things]
-    taken += [Placed(*at, things.keepout) for things in scene.things for at in things.at or ()]  # they stand there first
+    taken += [
+        Placed(*at, things.keepout) for things in scene.things for at in things.at or ()
+    ]  # they stand there first
     for things in wanted:
         for k in range(things.num):
             place = Placed(*things.at[k], things.keepout) if things.at else _draw(scene, things, draw, taken)

@@ -11,7 +11,9 @@ def lidar(place, objects, turn, reach: float, xp):
     An object reads 1 - distance / reach in the bin of its direction. The bins beside it read the part of that by which its
     direction leans towards them, so that readings change smoothly while the robot turns (Ray et al. 2019, appendix A).
     """
-    away = xp.concatenate([objects[..., :2] - place[:, None, :2], xp.zeros_like(objects[..., :1]) - place[:, None, 2:]], -1)
+    away = xp.concatenate(
+        [objects[..., :2] - place[:, None, :2], xp.zeros_like(objects[..., :1]) - place[:, None, 2:]], -1
+    )
     ahead, aside = ((away * turn[:, None, :, k]).sum(-1) for k in (0, 1))
     near = xp.maximum(reach - xp.sqrt(ahead * ahead + aside * aside), 0.0) / reach
     angle = xp.arctan2(aside, ahead) % (2 * xp.pi) * (BINS / (2 * xp.pi))

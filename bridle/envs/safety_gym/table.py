@@ -107,7 +107,9 @@ def _push(level: int) -> Scene:
 def _circle(level: int) -> Scene:
     middle = Things("circle", 1, 1.5, 0.0, at=((0.0, 0.0),))
     bound = 1.125 if level else None
-    return Scene((middle,), horizon=500, range=6.0, start=(-0.8, -0.8, 0.8, 0.8), keepout=0.0, bound=bound, square=level == 2)
+    return Scene(
+        (middle,), horizon=500, range=6.0, start=(-0.8, -0.8, 0.8, 0.8), keepout=0.0, bound=bound, square=level == 2
+    )
 
 
 def _run(level: int) -> Scene:

@@ -7,13 +7,12 @@ import numpy as np
 from bridle.core.types import Continuous, Leaf, Outcome, Spec
 from bridle.envs.safety_gym import layout, rules
 from bridle.envs.safety_gym.copies import Copies
-from bridle.envs.safety_gym.layout import ROBOT, Placed, Stream
+from bridle.envs.safety_gym.layout import Placed, Stream
 from bridle.envs.safety_gym.lidar import BINS, lidar
+from bridle.envs.safety_gym.placing import Copy, put
 from bridle.envs.safety_gym.scene import compiled, felt
-from bridle.envs.safety_gym.table import DELAY, PILLAR, ROBOTS, SUBSTEPS, row
+from bridle.envs.safety_gym.table import DELAY, ROBOTS, SUBSTEPS, row
 
-SINK = 4e-5
-"""How far a vase sinks into the floor, m: it starts there, at rest."""
 LIDARS = {"push_box": "box"}
 """What the older dialects, which tell observations in alphabetical order, call another way."""
 HELD_OUT = 1 << 40
@@ -28,15 +27,22 @@ class NavigationWorld:
         import mujoco
 
         self.row = row(id, dialect)
-        self._layout, self._priced = layout, cost
+        self._layout, self._priced, self._camera = layout, cost, None
         self._at = compiled(self.row)
         self._copies = Copies(self._at.model, num_envs)
         self._nu, self._mocaps = self._at.model.nu, self._at.model.nmocap
-        self._middle, self._half = self._at.model.actuator_ctrlrange.mean(1), np.ptp(self._at.model.actuator_ctrlrange, 1) / 2
+        self._middle, self._half = (
+            self._at.model.actuator_ctrlrange.mean(1),
+            np.ptp(self._at.model.actuator_ctrlrange, 1) / 2,
+        )
         self._substep = self._at.model.opt.timestep
+        self.dt = SUBSTEPS * self._substep
+        self._costing = np.zeros(num_envs, bool)
         scene = self.row.scene
         self._horizon = scene.horizon if horizon is None else horizon
-        self._fixed = {x.kind: np.zeros((num_envs, x.num, 2)) for x in scene.things if x.kind in ("hazards", "buttons", "pillars")}
+        self._fixed = {
+            x.kind: np.zeros((num_envs, x.num, 2)) for x in scene.things if x.kind in ("hazards", "buttons", "pillars")
+        }
         self._gremlins = next((x.num for x in scene.things if x.kind == "gremlins"), 0)
         self._never, self._always = np.zeros(num_envs, bool), np.ones(num_envs, bool)
         drive = self._nu + 7 * self._mocaps
@@ -58,7 +64,7 @@ class NavigationWorld:
             notes=(
                 ("dialect", dialect),
                 ("layout", layout),
-                ("dt", f"{SUBSTEPS * self._substep:.4g} s"),
+                ("dt", f"{self.dt:.4g} s"),
                 ("physics", f"MuJoCo {mujoco.__version__}"),
             ),
         )
@@ -88,7 +94,14 @@ class NavigationWorld:
         self._drive[who] = 0.0
         for i in who:
             draw = self._stream(i)
-            self._put(i, layout.sample(self.row.scene, draw, self.spec.name), draw)
+            places = layout.sample(self.row.scene, draw, self.spec.name)
+            pose = self.row.pose if self._layout == "fixed" else None
+            put(self.row, Copy(self._at, self._physics[i], self._drive[i]), places, draw, pose)
+            for things in self.row.scene.things:
+                if things.kind in self._fixed:
+                    self._fixed[things.kind][i] = [place[:2] for place in places[things.kind]]
+                if things.kind == "goal":
+                    self._goal[i] = *places["goal"][0][:2], things.size / 2 + 0.01
             self._count[i] = draw.count
         self._sensed[who] = self._copies.sense(self._physics[who], self._drive[who])
         for i in who:
@@ -102,56 +115,6 @@ class NavigationWorld:
         if self._layout == "fixed":
             seed, episode = 0, 0
         return Stream(seed, episode + (HELD_OUT if self._layout == "held-out" else 0), int(self._count[i]))
-
-    def _put(self, i: int, places: dict[str, list[Placed]], draw: Stream) -> None:
-        """Copy `i` with all objects where they are placed, each turned at random."""
-        robot, at, state = ROBOTS[self.row.robot], self._at, self._physics[i]
-        state[:] = 0.0
-        state[1 : 1 + at.model.nq] = at.model.qpos0
-        yaw = draw.between(0.0, 2 * np.pi)
-        x, y, _ = places[ROBOT][0]
-        if self._layout == "fixed" and self.row.pose is not None:
-            x, y, yaw = self.row.pose
-        if "agent" in at.free:
-            self._lay(i, "agent", (x, y, robot.height), yaw)
-        else:
-            state[1:4] = x, y, yaw
-        if robot.bends:
-            self._bend(state, draw)
-        for things in self.row.scene.things:
-            for k, place in enumerate(places[things.kind]):
-                name, yaw = f"{things.kind}{k}", draw.between(0.0, 2 * np.pi)
-                if things.kind in self._fixed:
-                    self._fixed[things.kind][i, k] = place[:2]
-                if things.kind in ("vases", "push_box", "gremlins"):
-                    sink = SINK if things.kind == "vases" else 0.0
-                    self._lay(i, name, (*place[:2], things.size - sink), yaw)
-                if things.kind == "buttons":
-                    self._stand(i, name, (*place[:2], things.size), yaw)
-                if things.kind == "pillars":
-                    self._stand(i, name, (*place[:2], PILLAR), yaw)
-                if things.kind == "gremlins":
-                    self._stand(i, f"{name}_lead", (*place[:2], 2 * things.size), yaw)
-                if things.kind == "goal":
-                    self._goal[i] = *place[:2], things.size / 2 + 0.01
-
-    def _bend(self, state: np.ndarray, draw: Stream) -> None:
-        """Ankles at right angles and a little noise: that is how an ant stands (its hinges run hip, ankle, leg by leg)."""
-        for k in range(8):
-            angle = draw.between(-0.1, 0.1) + (np.pi / 2 if k % 2 else 0.0)
-            state[8 + k] = -angle if k in (3, 5) else angle
-
-    def _lay(self, i: int, name: str, place, yaw: float) -> None:
-        """A body that moves by itself."""
-        first = self._at.free[name][0]
-        self._physics[i, first : first + 7] = *place, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)
-
-    def _stand(self, i: int, name: str, place, yaw: float) -> None:
-        """A body that stands where it is put."""
-        number = self._at.mocap[name]
-        at, turn = self._nu + 3 * number, self._nu + 3 * self._mocaps + 4 * number
-        self._drive[i, at : at + 3] = place
-        self._drive[i, turn : turn + 4] = np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)
 
     def _aim(self, i: int) -> bool:
         """Give copy `i` another goal; False if there is no room for one."""
@@ -171,7 +134,7 @@ class NavigationWorld:
 
     def _taken(self, i: int) -> list[Placed]:
         """Where a goal of copy `i` cannot lie."""
-        found = [Placed(*self._sensed[i, self._at.sensors["place"]][:2], self.row.scene.keepout)]
+        found = [Placed(*self._place[i, :2], self.row.scene.keepout)]
         for things in self.row.scene.things:
             if things.kind == "goal":
                 continue
@@ -204,6 +167,7 @@ class NavigationWorld:
         done = rules.met(task, seen, size, self._wanted, np)
         reward = rules.reward(task, list(self._lengths.T), now, done, seen, np)
         cost = self._cost(rules.costs(scene, seen, self._wanted, self._waiting, np))
+        self._costing = cost.any(1)
         if now:
             self._lengths = np.stack(now, 1)
         self._waiting = np.maximum(self._waiting - 1, 0)
@@ -237,7 +201,7 @@ class NavigationWorld:
             return np.stack([(value > 0) * 1.0 for value in found.values()], 1).astype(np.float32)
         total = sum(found.values()) if found else np.zeros(len(self._step))
         if not self.spec.constraints:
-            return np.zeros((len(self._step), 0), np.float32)
+            return np.zeros((len(self._step), 1), np.float32)
         return ((total > 0) * 1.0 if self._priced == "indicator" else total).astype(np.float32)[:, None]
 
     # What is seen -------------------------------------------------------------------------------------------------
@@ -284,18 +248,43 @@ class NavigationWorld:
         return sum(part.shape[1] for part in own.values()) + BINS * len(self.row.scene.things)
 
     def _obs(self) -> np.ndarray:
-        at, scene = self._at, self.row.scene
-        parts = felt(self._sensed, at, self.row.robot)
-        place = self._sensed[:, at.sensors["place"]]
-        turn = np.stack([self._sensed[:, at.sensors[f"axis_{axis}"]] for axis in "xyz"], 2)
-        for things in scene.things:
-            reading = lidar(place, self._places(things), turn, scene.range, np)
-            blind = things.kind == "buttons"
-            parts[f"{LIDARS.get(things.kind, things.kind)}_lidar"] = (
-                np.where(self._waiting[:, None] > 0, 0.0, reading) if blind else reading
-            )
+        parts = felt(self._sensed, self._at, self.row.robot)
+        for kind, reading in self._readings(slice(None)).items():
+            parts[f"{LIDARS.get(kind, kind)}_lidar"] = reading
         names = sorted(parts) if self.row.dialect != "safety-gymnasium" else parts
         return np.concatenate([parts[name] for name in names], 1).astype(np.float32)
+
+    def _readings(self, who) -> dict[str, np.ndarray]:
+        """Of the lidar for each kind of object, [n 16]."""
+        scene, place, turn, found = self.row.scene, self._place[who], self._turn()[who], {}
+        for things in scene.things:
+            reading = lidar(place, self._places(things)[who], turn, scene.range, np)
+            blind = things.kind == "buttons"
+            found[things.kind] = np.where(self._waiting[who][:, None] > 0, 0.0, reading) if blind else reading
+        return found
+
+    def lidars(self, index: int) -> dict[str, np.ndarray]:
+        """Readings [16] of copy `index` by kind of object."""
+        return {kind: reading[0] for kind, reading in self._readings(slice(index, index + 1)).items()}
+
+    @property
+    def _place(self) -> np.ndarray:
+        """Of the robots' bodies, [N 3], m."""
+        return self._sensed[:, self._at.sensors["place"]]
+
+    def _turn(self) -> np.ndarray:
+        """Rotations of the robots' bodies, [N 3 3]."""
+        return np.stack([self._sensed[:, self._at.sensors[f"axis_{axis}"]] for axis in "xyz"], 2)
+
+    def render(self, index: int = 0) -> np.ndarray:
+        """Copy `index` as a picture, uint8 [480 640 3]."""
+        if not 0 <= index < self.spec.num_envs:
+            raise ValueError(f"index = {index}; copies are numbered 0 to {self.spec.num_envs - 1}")
+        if self._camera is None:
+            from bridle.envs.safety_gym.render import Camera
+
+            self._camera = Camera(self)
+        return self._camera.draw(index)
 
     # State --------------------------------------------------------------------------------------------------------
 
@@ -312,5 +301,8 @@ class NavigationWorld:
         return self._obs()
 
     def close(self) -> None:
-        """Free threads."""
+        """Free threads and the renderer."""
         self._copies.close()
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None

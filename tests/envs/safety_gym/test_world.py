@@ -64,7 +64,9 @@ def test_nothing_is_placed_too_near_to_anything_nor_costs_at_once(id):
 
 
 def test_layouts_differ_by_episode_and_seed_and_stay_where_they_are_fixed():
-    random, fixed, held = (safety_gym.make("SafetyPointGoal1-v0", 2, layout=name) for name in ("random", "fixed", "held-out"))
+    random, fixed, held = (
+        safety_gym.make("SafetyPointGoal1-v0", 2, layout=name) for name in ("random", "fixed", "held-out")
+    )
     first = random.reset(np.array([1, 2]))
     assert not np.array_equal(first[0], first[1])
     assert not np.array_equal(random.restart(np.arange(2)), first)

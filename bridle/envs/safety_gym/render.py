@@ -1,0 +1,130 @@
+"""Pictures of the navigation tasks, by MuJoCo without a screen: the arena from the south, with lidars and cost shown.
+
+Hazards, goals and lidars are no bodies, so they are drawn into the scene. Shadows, reflections and multisampling are off: in
+software rendering they cost fifty times the rest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bridle.envs import gl
+from bridle.envs.safety_gym.lidar import BINS
+
+HEIGHT, WIDTH = 480, 640
+COLOURS = {
+    "goal": (0.16, 0.70, 0.36, 0.45),
+    "hazards": (0.20, 0.38, 0.86, 0.55),
+    "vases": (0.16, 0.72, 0.75, 1.0),
+    "buttons": (0.95, 0.55, 0.16, 1.0),
+    "gremlins": (0.55, 0.20, 0.80, 1.0),
+    "pillars": (0.50, 0.50, 0.85, 1.0),
+    "push_box": (0.96, 0.80, 0.20, 1.0),
+    "circle": (0.16, 0.70, 0.36, 0.35),
+}
+"""Of objects, and of the lidars that see them."""
+BOUND = (0.88, 0.20, 0.20, 0.55)
+COST = (0.90, 0.18, 0.16, 0.45)
+"""Of a ball round a robot whose last step cost."""
+
+
+class Camera:
+    """MuJoCo's camera over the world's own model."""
+
+    def __init__(self, world):
+        import mujoco
+
+        platform = gl.available()
+        if platform is None:
+            raise RuntimeError(
+                "no OpenGL works here without a screen, so navigation tasks cannot be drawn; install it "
+                "(apt-get install libegl1 libgl1-mesa-dri) and let MUJOCO_GL be egl, osmesa or unset"
+            )
+        self._mj, self._world, self._model = mujoco, world, world._at.model
+        self._model.vis.global_.offwidth, self._model.vis.global_.offheight = WIDTH, HEIGHT
+        self._model.vis.quality.offsamples = self._model.vis.quality.shadowsize = 0
+        self._model.vis.headlight.ambient[:], self._model.vis.headlight.diffuse[:] = 0.45, 0.5
+        self._data = mujoco.MjData(self._model)
+        self._gl = gl.context(platform, WIDTH, HEIGHT)
+        self._gl.make_current()
+        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._scene = mujoco.MjvScene(self._model, maxgeom=1000)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._scene.flags[flag] = 0
+        self._option, self._camera = mujoco.MjvOption(), mujoco.MjvCamera()
+        self._picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+
+    def draw(self, index: int) -> np.ndarray:
+        """Copy `index`, uint8 [480 640 3]."""
+        mj, world = self._mj, self._world
+        everything = mj.mjtState.mjSTATE_FULLPHYSICS
+        mj.mj_setState(self._model, self._data, world._physics[index], everything)
+        mj.mj_setState(self._model, self._data, world._driven()[index, -1], world._copies.drive)
+        mj.mj_kinematics(self._model, self._data)
+        mj.mj_comPos(self._model, self._data)
+        mj.mj_camlight(self._model, self._data)
+        self._aim(index)
+        kinds = mj.mjtCatBit.mjCAT_ALL
+        mj.mjv_updateScene(self._model, self._data, self._option, None, self._camera, kinds, self._scene)
+        self._add_things(index)
+        self._add_lidars(index)
+        self._gl.make_current()
+        rectangle = mj.MjrRect(0, 0, WIDTH, HEIGHT)
+        mj.mjr_render(rectangle, self._scene, self._context)
+        mj.mjr_readPixels(self._picture, None, rectangle, self._context)
+        return self._picture[::-1].copy()
+
+    def _aim(self, index: int) -> None:
+        """The whole arena; where the robot runs away, that."""
+        camera, scene = self._camera, self._world.row.scene
+        camera.azimuth, camera.elevation = 90.0, -58.0
+        if self._world.row.task == "Run":
+            camera.lookat[:] = *self._world._place[index, :2], 0.0
+            camera.distance = 4.0
+        else:
+            camera.lookat[:] = 0.0, -0.15, 0.0
+            camera.distance = 2.9 * max(scene.extent, 1.5)
+
+    def _add_things(self, index: int) -> None:
+        """Whatever is no body."""
+        mj, world, scene = self._mj, self._world, self._world.row.scene
+        cylinder, box = mj.mjtGeom.mjGEOM_CYLINDER, mj.mjtGeom.mjGEOM_BOX
+        for things in scene.things:
+            if things.kind in ("goal", "hazards", "circle"):
+                half = things.size / 2 if things.kind == "goal" else 0.005
+                for x, y, *_ in world._places(things)[index]:
+                    self._add(cylinder, (things.size, half, 0.0), (x, y, half + 0.01), COLOURS[things.kind])
+        if scene.bound is not None:
+            x, y = world._place[index, :2] if world.row.task == "Run" else (0.0, 0.0)
+            for side in (-1, 1):
+                self._add(box, (0.01, 3.5, 0.15), (side * scene.bound, y, 0.15), BOUND)
+                if scene.square:
+                    self._add(box, (3.5, 0.01, 0.15), (x, side * scene.bound, 0.15), BOUND)
+        if world._costing[index]:
+            self._add(mj.mjtGeom.mjGEOM_SPHERE, (0.25, 0.0, 0.0), world._place[index], COST)
+
+    def _add_lidars(self, index: int) -> None:
+        """A ring of dots above the robot for each lidar: the nearer an object, the brighter the dot in its direction."""
+        world = self._world
+        place, turn = world._place[index], world._turn()[index]
+        for ring, (kind, reading) in enumerate(world.lidars(index).items()):
+            for k, value in enumerate(reading):
+                angle = 2 * np.pi * (k + 0.5) / BINS
+                where = place + turn @ (0.15 * np.cos(angle), 0.15 * np.sin(angle), 0.28 + 0.06 * ring)
+                colour = (*COLOURS[kind][:3], 0.12 + 0.88 * value)
+                self._add(self._mj.mjtGeom.mjGEOM_SPHERE, (0.015, 0.0, 0.0), where, colour)
+
+    def _add(self, kind, size, place, colour) -> None:
+        scene = self._scene
+        if scene.ngeom < scene.maxgeom:
+            flat, rgba = np.eye(3).ravel(), np.array(colour, np.float32)
+            self._mj.mjv_initGeom(scene.geoms[scene.ngeom], kind, np.array(size), np.array(place, float), flat, rgba)
+            scene.ngeom += 1
+
+    def close(self) -> None:
+        """Free the GL context."""
+        if self._gl is not None:
+            self._context.free()
+            self._gl.free()
+            self._gl = None

@@ -1,0 +1,22 @@
+"""The Gymnasium form of a navigation task: one copy of the batched world."""
+
+from __future__ import annotations
+
+from bridle.envs import safety_gym
+from bridle.envs.single import Single
+
+
+class NavigationEnv(Single):
+    """`gymnasium.make("bridle/SafetyPointGoal1-v0", dialect="safety-gymnasium", layout="random", horizon=1000)`."""
+
+    def __init__(
+        self,
+        task: str,
+        dialect: str = safety_gym.DIALECTS[0],
+        layout: str | None = None,
+        cost: str = "indicator",
+        horizon: int | None = None,
+        render_mode: str | None = None,
+    ):
+        world = safety_gym.make(task, 1, dialect, layout, cost, horizon)
+        self._hold(world, world.dt, float("inf"), render_mode)
