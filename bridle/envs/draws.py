@@ -9,11 +9,11 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 def uniforms(seed: np.ndarray, episode: np.ndarray, count: int) -> np.ndarray:
     """float64 [count, n] in [0, 1) for n copies at once; `seed` and `episode` are integers [n]."""
-    return np.stack([uniform(seed, episode, np.full(np.shape(seed), k)) for k in range(count)])
+    return uniform(seed, episode, np.arange(count)[:, None])
 
 
 def uniform(seed: np.ndarray, episode: np.ndarray, draw: np.ndarray) -> np.ndarray:
-    """float64 [n] in [0, 1): draw number `draw` [n] of each copy, as `uniforms` counts them from 0."""
+    """float64 [n] in [0, 1): draw number `draw` [n] (or [count, 1]) of each copy, as `uniforms` counts them from 0."""
     stream = _mix(_mix(np.asarray(seed).astype(np.uint64)) + np.asarray(episode).astype(np.uint64))
     counter = np.asarray(draw).astype(np.uint64) + np.uint64(1)
     return _to_unit(_mix(stream + counter * _STEP))

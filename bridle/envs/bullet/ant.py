@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bridle.envs.bullet.copies import Copies, read
+from bridle.envs.bullet.models import copies, read
 from bridle.envs.bullet.table import Timing
 
 SPAWN = 0.75
@@ -115,7 +115,7 @@ class Ant:
 
     def __init__(self, num_envs: int, timing: Timing, walls: bool, clips: bool):
         steps = timing.substeps * int(np.ceil(timing.substep / STEP - 1e-9))
-        self._copies = Copies(load(timing, walls), num_envs, timing, steps)
+        self._copies = copies(load(timing, walls), num_envs, timing, steps)
         self.physics = self._copies.physics
         self._state = np.zeros((num_envs, self._copies.size))
 

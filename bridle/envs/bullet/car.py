@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bridle.envs.bullet.copies import Copies, read
+from bridle.envs.bullet.models import copies, read
 from bridle.envs.bullet.table import Timing
 
 WHEEL = 0.15
@@ -95,7 +95,7 @@ class Car:
 
     def __init__(self, num_envs: int, timing: Timing, walls: bool, clips: bool):
         self._widest = 1.0 if clips else WIDEST
-        self._copies = Copies(load(timing, walls), num_envs, timing, max(1, round(timing.dt / STEP)))
+        self._copies = copies(load(timing, walls), num_envs, timing, max(1, round(timing.dt / STEP)))
         self.physics = self._copies.physics
         self._state = np.zeros((num_envs, self._copies.size))
 

@@ -5,45 +5,15 @@ Shadows, reflections and multisampling are off: in software rendering they cost 
 
 from __future__ import annotations
 
-import functools
-import os
-import subprocess
-import sys
-
 import numpy as np
 
+from bridle.envs import gl
 from bridle.envs.bullet.topview import CALM, HEIGHT, WARM, WIDTH, TopView, Trail
 
-_PROBE = """
-import mujoco
-context = mujoco.GLContext(64, 64)
-context.make_current()
-mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), 100)
-context.free()
-"""
 
-
-@functools.cache
 def available() -> str:
-    """Which renderer works here: "egl", "osmesa" or "drawn".
-
-    Each is tried in a process of its own, so that none can crash this one (about a second, once). `MUJOCO_GL` in the
-    environment narrows the choice; `MUJOCO_GL=disable` asks for "drawn".
-    """
-    asked = os.environ.get("MUJOCO_GL", "").lower()
-    for name in [asked] if asked else ["egl", "osmesa"]:
-        if name in ("egl", "osmesa") and _works(name):
-            return name
-    return "drawn"
-
-
-def _works(name: str) -> bool:
-    environment = {**os.environ, "MUJOCO_GL": name, "PYOPENGL_PLATFORM": name}
-    try:
-        subprocess.run([sys.executable, "-c", _PROBE], env=environment, capture_output=True, timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return True
+    """Which renderer works here: "egl", "osmesa" or "drawn" (flat, by NumPy); `MUJOCO_GL=disable` asks for the last."""
+    return gl.available() or "drawn"
 
 
 def view(agent, goal):
@@ -62,7 +32,7 @@ class Camera:
         self._trail, self._memory = Trail(goal), {}
         self._model = mujoco.MjModel.from_xml_string(scene(agent.look, goal))
         self._data = mujoco.MjData(self._model)
-        self._gl = _context(platform)
+        self._gl = gl.context(platform, WIDTH, HEIGHT)
         self._gl.make_current()
         self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
@@ -129,16 +99,6 @@ class Camera:
             self._context.free()
             self._gl.free()
             self._gl = None
-
-
-def _context(platform: str):
-    # Named here and not left to mujoco: it chooses once, when first imported, long before anything is drawn.
-    os.environ.setdefault("PYOPENGL_PLATFORM", platform)
-    if platform == "egl":
-        from mujoco.egl import GLContext
-    else:
-        from mujoco.osmesa import GLContext
-    return GLContext(WIDTH, HEIGHT)
 
 
 def scene(look: str, goal) -> str:

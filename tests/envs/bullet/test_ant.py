@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bridle.envs import bullet
-from bridle.envs.bullet import ant, copies
+from bridle.envs.bullet import ant, models
 from bridle.envs.bullet.table import TIMING
 
 
@@ -18,7 +18,7 @@ def walk(action, steps, task="SafetyAntCircle-v0", dialect="cvpo", number=16):
 
 
 def test_masses_are_those_of_bullet():
-    model = copies.read("ant.xml")
+    model = models.read("ant.xml")
     mass = [model.body_mass[model.body(name).id] for name in ("leg_1", "foot_1")]
     assert model.body_mass.sum() == pytest.approx(182.2, abs=0.05)
     np.testing.assert_allclose(mass, [7.83, 13.52], atol=0.01)

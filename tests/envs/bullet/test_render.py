@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bridle.envs import bullet
+from bridle.envs import bullet, gl
 from bridle.envs.bullet import render
 
 
@@ -45,11 +45,11 @@ def test_every_task_is_seen_by_the_camera(task):
 
 def test_a_machine_without_gl_is_told_drawn(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "disable")
-    render.available.cache_clear()
+    gl.available.cache_clear()
     try:
         assert render.available() == "drawn"
     finally:
-        render.available.cache_clear()
+        gl.available.cache_clear()
 
 
 def test_the_trail_tells_where_it_cost_and_begins_anew_with_an_episode():

@@ -8,7 +8,7 @@ import pytest
 
 from bridle.core.types import Continuous, Leaf
 from bridle.envs import bullet, draws
-from bridle.envs.bullet import copies as native
+from bridle.envs import copies as native
 from bridle.envs.bullet import table
 
 PAIRS = [(task, dialect) for task in bullet.TASKS for dialect in table.DIALECTS]

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 import numpy as np
 
 from bridle.core.machine import cores
-from bridle.envs.bullet.table import Timing
-
-
-def read(name: str):
-    """The MuJoCo model of one of this folder's XML files."""
-    import mujoco
-
-    return mujoco.MjModel.from_xml_string((resources.files("bridle.envs.bullet") / name).read_text())
 
 
 class Copies:
@@ -24,18 +14,17 @@ class Copies:
     whatever the threads do.
     """
 
-    def __init__(self, model, num_envs: int, timing: Timing, steps: int):
+    def __init__(self, model, num_envs: int, steps: int):
+        """`steps` steps of the model make one env step."""
         import mujoco
         from mujoco import rollout
 
         self.model, self._steps = model, steps
-        model.opt.timestep = timing.dt / steps
         self.size = mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
         threads = min(cores(), num_envs)
         self._data = [mujoco.MjData(model) for _ in range(threads)]
         self._rollout = rollout.Rollout(nthread=threads if threads > 1 else 0)
-        step = f"{steps} x {1e3 * timing.dt / steps:.3g} ms"
-        self.physics = f"MuJoCo {mujoco.__version__}, {step}, fitted to PyBullet 3.2.7"
+        self.physics = f"MuJoCo {mujoco.__version__}, {steps} x {1e3 * model.opt.timestep:.3g} ms"
 
     def advance(self, state: np.ndarray, control: np.ndarray) -> np.ndarray:
         """The states `[n S]` of any number of copies one env step later under `control [n U]`, which is held."""
