@@ -31,9 +31,16 @@ def __getattr__(name: str):
 
 def tasks() -> dict[str, str]:
     """Every environment of ours: name -> one line (also as `TASKS`)."""
+    from bridle.envs import bullet, velocity
+
+    return {**bullet.TASKS, **velocity.TASKS, **TOYS}
+
+
+def _room(task: str) -> str:
+    """The module or folder that makes `task`, one of ours."""
     from bridle.envs import bullet
 
-    return {**bullet.TASKS, **TOYS}
+    return "toy" if task in TOYS else "bullet" if task in bullet.TASKS else "velocity"
 
 
 def check(name: str) -> None:
@@ -86,8 +93,7 @@ def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, ex
         check(env)
         bare = env.removeprefix("bridle/")
         if bare in tasks() and bare != "toy/Counting-v0":
-            room = "toy" if bare in TOYS else "bullet"
-            world = _call(importlib.import_module(f"bridle.envs.{room}").make, bare, num_envs, args)
+            world = _call(importlib.import_module(f"bridle.envs.{_room(bare)}").make, bare, num_envs, args)
             return _with_cost(world, cost_fn)
         env = bare
     from bridle.envs import gymnasium

@@ -11,14 +11,17 @@ def register() -> None:
     """Register every id once; nothing outside `bridle/` is touched."""
     import gymnasium
 
-    from bridle.envs.bullet import TASKS
+    from bridle.envs import bullet, velocity
 
-    for task in TASKS:
-        name = f"bridle/{task}"
-        if name not in gymnasium.registry:
-            # The horizon depends on the dialect, so the environment truncates itself and no TimeLimit is asked for.
-            entry = "bridle.envs.bullet.single:BulletEnv"
-            gymnasium.register(name, entry_point=entry, kwargs={"task": task})
+    for entry, tasks in (
+        ("bridle.envs.bullet.single:BulletEnv", bullet.TASKS),
+        ("bridle.envs.velocity.single:VelocityEnv", velocity.TASKS),
+    ):
+        for task in tasks:
+            name = f"bridle/{task}"
+            if name not in gymnasium.registry:
+                # The horizon is an argument, so the environment truncates itself and no TimeLimit is asked for.
+                gymnasium.register(name, entry_point=entry, kwargs={"task": task})
 
 
 def register_with_gymnasium() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from bridle.envs import bullet
+from bridle.envs import bullet, velocity
 from bridle.envs.register import register
 
 register()
@@ -117,7 +117,7 @@ def test_registering_touches_only_our_namespace_and_loads_no_simulator():
         "print(sorted(set(gymnasium.registry) - before), 'mujoco' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{sorted(f'bridle/{task}' for task in bullet.TASKS)} False"
+    assert done.stdout.strip() == f"{sorted(f'bridle/{task}' for task in (*bullet.TASKS, *velocity.TASKS))} False"
     assert "already" not in done.stderr
 
 
