@@ -76,7 +76,11 @@ def test_the_tasks_of_the_readme_and_their_horizons_are_those_there_are():
     from bridle import envs
 
     rows = re.findall(r"^\| `(Safety\w+-v0)` .*\| (\d+), (\d+), (\d+) \|$", README, re.MULTILINE)
-    assert {name for name, *_ in rows} == {name for name in envs.tasks() if name.startswith("Safety")}
+    others = re.findall(r"^\| `(Safety\w+-v1)` .*faster than ([\d.]+) m/s.*\| (\d+) \|$", README, re.MULTILINE)
+    told = {name for name, *_ in rows + others}
+    assert told == {name for name in envs.tasks() if name.startswith("Safety")}
+    for name, threshold, horizon in others:
+        assert f"faster than {threshold} m/s" in envs.tasks()[name] and envs.tasks()[name].endswith(f"{horizon} steps")
     for name, *horizons in rows:
         for dialect, horizon in zip(("fsrl", "cvpo", "upstream"), horizons, strict=True):
             world = envs.make(name, 1, dialect=dialect)

@@ -15,8 +15,8 @@ def _lines() -> dict[str, str]:
     told = {}
     for name, robot in ROBOTS.items():
         where = "" if robot.place else " along x"
-        line = f"{robot.told}, as fast as it can along x; cost 1 per step faster than {robot.threshold:g} m/s{where}"
-        told[f"Safety{name}Velocity-v1"] = f"{line}; {HORIZON} steps"
+        cost = f"cost 1 per step faster than {robot.threshold:g} m/s{where}"
+        told[f"Safety{name}Velocity-v1"] = f"{robot.told} along x; {cost}; {HORIZON} steps"
     return told
 
 
