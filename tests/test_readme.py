@@ -72,12 +72,25 @@ def test_every_link_leads_somewhere(page):
             assert (page.parent / link).exists(), link
 
 
+def expanded(pattern):
+    """As a shell does: every name that the braces stand for."""
+    before, brace, rest = pattern.partition("{")
+    if not brace:
+        return [pattern]
+    inside, _, after = rest.partition("}")
+    return [before + one + end for one in inside.split(",") for end in expanded(after)]
+
+
 def test_the_tasks_of_the_readme_and_their_horizons_are_those_there_are():
     from bridle import envs
 
     rows = re.findall(r"^\| `(Safety\w+-v0)` .*\| (\d+), (\d+), (\d+) \|$", README, re.MULTILINE)
     others = re.findall(r"^\| `(Safety\w+-v1)` .*faster than ([\d.]+) m/s.*\| (\d+) \|$", README, re.MULTILINE)
     told = {name for name, *_ in rows + others}
+    for family, horizon in re.findall(r"^\| ((?:`Safety\S*\{.*?`,? ?)+).*\| (\d+) \|$", README, re.MULTILINE):
+        for name in [one for pattern in re.findall(r"`(.*?)`", family) for one in expanded(pattern)]:
+            assert envs.tasks()[name].endswith(f"{horizon} steps")
+            told.add(name)
     assert told == {name for name in envs.tasks() if name.startswith("Safety")}
     for name, threshold, horizon in others:
         assert f"faster than {threshold} m/s" in envs.tasks()[name] and envs.tasks()[name].endswith(f"{horizon} steps")

@@ -15,13 +15,11 @@ import bridle
 from bridle import envs
 from bridle.algorithms import lines as algorithm_lines
 from bridle.cli import reading, sweep
+from bridle.cli.running import GRACE, compute_on, device_of, failed, go, leave, wrong
 from bridle.cli.settings import asked_for
 from bridle.core.config import integer
 from bridle.core.names import nearest
-from bridle.run.learning import is_over
 
-GRACE = 9.0
-"""Seconds in which a run that is told to stop saves itself, whatever an environment or an update is doing."""
 WIDTH = 100
 """Columns of a table."""
 RUN = "runs/SafetyCarCircle-v0/cvpo/seed-0-20260101-120000"
@@ -89,78 +87,27 @@ def _dispatch(name: str, words: list[str]) -> int:
         return failed(error)
 
 
-def wrong(error: Any) -> int:
-    """A wrong name or value."""
-    print(f"bridle: {error}", file=sys.stderr)
-    return 2
-
-
-def failed(error: BaseException) -> int:
-    """Something went wrong in a run."""
-    print(f"bridle: {error}", file=sys.stderr)
-    return 1
-
-
-# Commands that train --------------------------------------------------------------------------------------------------
-
-
 def train(words: list[str]) -> int:
     """bridle train ALGO ..."""
     if words[:1] in (["-h"], ["--help"]):
         print(train_help())
         return 0
     what = asked_for(words)
-    _compute_on(what.options.device)
+    compute_on(what.options.device)
     from bridle import api
 
     if what.seeds:
-        return _leave(max(result.exit_code for result in api.several.train(what, GRACE)))
-    return _go(api.prepare(what))
+        return leave(max(result.exit_code for result in api.several.train(what, GRACE)))
+    return go(api.prepare(what))
 
 
 def resume(told: argparse.Namespace) -> int:
     """bridle resume RUN"""
-    device = _device_of(told.run)
+    device = device_of(told.run)
     from bridle import api
 
-    _compute_on(device)
-    return _go(api.prepare_resume(told.run, told.steps, told.env, cost_fn=told.cost_fn))
-
-
-def _compute_on(device: str) -> None:
-    """This process is ours: for a run on the CPU, JAX need look for no other device."""
-    import jax
-
-    if device == "cpu" and not os.environ.get("JAX_PLATFORMS"):
-        jax.config.update("jax_platforms", "cpu")
-
-
-def _device_of(run: Path) -> str:
-    """The device of a run; says so if it is none, before JAX is loaded."""
-    from bridle.run.folder import open_run
-
-    return open_run(run).config["options"]["device"]
-
-
-def _go(training) -> int:
-    try:
-        return _leave(training.go(GRACE).exit_code)
-    except FileExistsError as error:
-        return wrong(error)
-    except Exception as error:  # noqa: BLE001 (whatever an environment raises: the traceback lies in log.txt)
-        known = isinstance(error, ValueError | RuntimeError | OSError)
-        print(f"bridle: {error if known else f'{type(error).__name__}: {error}'}", file=sys.stderr)
-        if training.traced:
-            print(f"bridle: the traceback lies in {training.path / 'log.txt'}", file=sys.stderr)
-        return _leave(1)
-
-
-def _leave(code: int) -> int:
-    """After a signal, or while updates are still computed in a thread that nobody waits for, at once."""
-    if code > 128 or not is_over(0.0):
-        sys.stdout.flush()
-        os._exit(code)
-    return code
+    compute_on(device)
+    return go(api.prepare_resume(told.run, told.steps, told.env, cost_fn=told.cost_fn))
 
 
 # Commands that read a run ---------------------------------------------------------------------------------------------
@@ -168,10 +115,10 @@ def _leave(code: int) -> int:
 
 def evaluate(told: argparse.Namespace) -> int:
     """bridle eval RUN"""
-    _device_of(told.run)
+    device_of(told.run)
     from bridle import api
 
-    _compute_on("cpu")
+    compute_on("cpu")
     chosen = {name: getattr(told, name) for name in ("episodes", "sample", "seed", "video", "best", "env", "cost_fn")}
     api.evaluate(told.run, **chosen)
     return 0
@@ -235,14 +182,20 @@ def _env_flag(parser: argparse.ArgumentParser) -> None:
 
 def _resume_flags(parser: argparse.ArgumentParser) -> None:
     _run_flag(parser)
-    parser.add_argument("--steps", metavar="TOTAL", type=reading.count, help="new total of env steps; by default the run's own")
+    parser.add_argument(
+        "--steps", metavar="TOTAL", type=reading.count, help="new total of env steps; by default the run's own"
+    )
     _env_flag(parser)
 
 
 def _eval_flags(parser: argparse.ArgumentParser) -> None:
     _run_flag(parser)
     parser.add_argument(
-        "--episodes", metavar="N", type=reading.count, default=20, help="on environments and seeds of their own [%(default)s]"
+        "--episodes",
+        metavar="N",
+        type=reading.count,
+        default=20,
+        help="on environments and seeds of their own [%(default)s]",
     )
     parser.add_argument("--video", action="store_true", help="leave a video of the first episode in the run's videos/")
     parser.add_argument(

@@ -19,6 +19,8 @@ TOYS = {
     "toy/TwoCosts-v0": "the same ring with two costs, of speed and of crowding: best return 20.46 at cost limits 3 and 4",
     "toy/Counting-v0": "a gymnasium.Env that counts its steps, to test episode ends with",
 }
+OLD = "Safexp-"
+"""How Safety Gym's names begin: `Safexp-PointGoal1-v0` is our `SafetyPointGoal1-v0` in its dialect."""
 OURS = ("safety", "bridle/", "toy")
 """Beginnings of names that only we could mean; all others are left to Gymnasium's registry."""
 
@@ -49,7 +51,7 @@ def check(name: str) -> None:
 
     Other Gymnasium ids are left to Gymnasium's registry, which `make` asks.
     """
-    ours = tasks()
+    ours, name = tasks(), name.replace(OLD, "Safety", 1) if name.startswith(OLD) else name
     known = getattr(sys.modules.get("gymnasium"), "registry", {})
     if name.removeprefix("bridle/") in ours or ":" in name or name in known or not name.lower().startswith(OURS):
         return
@@ -58,7 +60,7 @@ def check(name: str) -> None:
 
 def check_elsewhere(name: str) -> None:
     """Is `name` to be found at all: by Gymnasium, or its module from the working directory? Imports Gymnasium if need be."""
-    if name.removeprefix("bridle/") in tasks():
+    if name.removeprefix("bridle/") in tasks() or name.startswith(OLD):
         return
     if ":" in name:
         top = name.partition(":")[0].partition(".")[0]
@@ -91,6 +93,8 @@ def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, ex
     if isinstance(cost_fn, str):
         cost_fn = find(cost_fn, "cost_fn")
     if isinstance(env, str):
+        if env.startswith(OLD):
+            env, args = env.replace(OLD, "Safety", 1), {"dialect": "safety-gym", **args}
         check(env)
         bare = env.removeprefix("bridle/")
         if bare in tasks() and bare != "toy/Counting-v0":

@@ -61,3 +61,10 @@ def test_without_opengl_a_picture_says_what_to_install(monkeypatch):
     monkeypatch.setattr(gl, "available", lambda: None)
     with pytest.raises(RuntimeError, match="no OpenGL works here without a screen"):
         make("SafetyPointGoal1-v0", 1).render()
+
+
+def test_the_names_of_safety_gym_are_its_dialect():
+    world = make("Safexp-PointGoal1-v0", 1)
+    assert world.spec.name == "SafetyPointGoal1-v0" and dict(world.spec.notes)["dialect"] == "safety-gym"
+    with pytest.raises(ValueError, match="no environment 'SafetyPointGaol1-v0'; did you mean 'SafetyPointGoal1-v0'"):
+        make("Safexp-PointGaol1-v0", 1)
