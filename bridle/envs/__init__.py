@@ -21,6 +21,8 @@ TOYS = {
 }
 OLD = "Safexp-"
 """How Safety Gym's names begin: `Safexp-PointGoal1-v0` is our `SafetyPointGoal1-v0` in its dialect."""
+ORIGINAL = "safety_gymnasium"
+"""`safety_gymnasium:SafetyPointGoal1-v0` is that package's own."""
 OURS = ("safety", "bridle/", "toy")
 """Beginnings of names that only we could mean; all others are left to Gymnasium's registry."""
 
@@ -62,6 +64,11 @@ def check_elsewhere(name: str) -> None:
     """Is `name` to be found at all: by Gymnasium, or its module from the working directory? Imports Gymnasium if need be."""
     if name.removeprefix("bridle/") in tasks() or name.startswith(OLD):
         return
+    if name.startswith(f"{ORIGINAL}:"):
+        from bridle.envs import safety_gymnasium
+
+        safety_gymnasium.package(name.partition(":")[2])
+        return
     if ":" in name:
         top = name.partition(":")[0].partition(".")[0]
         if os.getcwd() not in sys.path and "" not in sys.path:
@@ -101,6 +108,10 @@ def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, ex
             world = _call(importlib.import_module(f"bridle.envs.{_room(bare)}").make, bare, num_envs, args)
             return _with_cost(world, cost_fn)
         env = bare
+        if bare.startswith(f"{ORIGINAL}:"):
+            from bridle.envs import safety_gymnasium
+
+            env, args = safety_gymnasium.factory(bare.partition(":")[2], **args), {}
     from bridle.envs import gymnasium
 
     world = gymnasium.make(env, num_envs, told=cost_fn is None, time_limit=time_limit, exact=exact, **args)
