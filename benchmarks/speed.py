@@ -1,6 +1,6 @@
 """How fast env steps, updates and whole runs are here, beside the machine's own ceiling, measured in the same run.
 
-    python benchmarks/speed.py            # about 13 minutes; writes benchmarks/results/speed.md
+    python benchmarks/speed.py            # about 15 minutes; writes benchmarks/results/speed.md
     python benchmarks/speed.py --quick    # two minutes, to see that it works; writes nothing
 
 FLOPs are counted by the plain formula of the algorithm as it is written: a dense layer costs 2 in out a row, backward is twice

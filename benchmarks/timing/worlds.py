@@ -22,6 +22,10 @@ WORLDS = (
     ("SafetyCarCircle-v0", 16, 15_000),
     ("SafetyHalfCheetahVelocity-v1", 64, 45_000),
     ("SafetyAntVelocity-v1", 16, None),
+    ("SafetyPointGoal1-v0", 16, 20_000),
+    ("SafetyCarGoal1-v0", 16, 12_000),
+    ("SafetyPointButton1-v0", 16, 12_000),
+    ("SafetyDoggoGoal1-v0", 16, 3_000),
 )
 """Task, copies, mark (None: told for itself)."""
 
