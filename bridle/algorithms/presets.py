@@ -56,6 +56,26 @@ ICML22_DIFFERS = (
     "at once"
 )
 
+ICML22_GYM = ICML22 | {
+    "critic_rate": 0.001,
+    "actor_rate": 0.002,
+    "samples": 32,
+    "fit_steps": 6,
+    "memory": 80_000,
+    "warmup": 4_000,
+    "every": 8_000,
+    "times": 1_066,
+}
+"""On Safety Gym; its episodes are cut at 400 steps."""
+ICML22_GYM_OPTIONS = {
+    "env_args": ("dialect=cvpo",),
+    "cost_limit": (10.0,),
+    "num_envs": 20,
+    "steps": 2_400_000,
+    "eval_every": 8_000,
+    "eval_episodes": 20,
+}
+
 CVPO_SAFE_RL = {
     "constraint": "pid",
     "signal": "critic",
@@ -275,28 +295,17 @@ PRESETS: dict[str, Preset] = {
     ),
     "icml22-button": Preset(
         "cvpo",
-        ICML22
-        | {
-            "critic_rate": 0.001,
-            "actor_rate": 0.002,
-            "samples": 32,
-            "fit_steps": 6,
-            "memory": 80_000,
-            "warmup": 4_000,
-            "every": 8_000,
-            "times": 1_066,
-        },
-        {
-            "env": "SafetyCarCircle-v0",
-            "env_args": ("dialect=cvpo", "horizon=400"),
-            "cost_limit": (10.0,),
-            "num_envs": 20,
-            "steps": 2_400_000,
-            "eval_every": 8_000,
-            "eval_episodes": 20,
-        },
-        "CVPO as tuned for Safety-Gym's Button by Liu et al. 2022; their README trains CarCircle with it",
-        ICML22_DIFFERS + "; Button itself is no environment of ours",
+        ICML22_GYM,
+        {"env": "SafetyPointButton1-v0", **ICML22_GYM_OPTIONS},
+        "CVPO as trained on Safety-Gym's Button by Liu et al. 2022; also of SafetyCarButton1-v0, and what their README trains CarCircle with",
+        ICML22_DIFFERS,
+    ),
+    "icml22-goal": Preset(
+        "cvpo",
+        ICML22_GYM,
+        {"env": "SafetyPointButton2-v0", **ICML22_GYM_OPTIONS},
+        "CVPO as trained on what Liu et al. 2022 call Goal, which is their Button2; also of SafetyCarButton2-v0",
+        ICML22_DIFFERS,
     ),
     "fsrl-bullet": Preset(
         "cvpo",
