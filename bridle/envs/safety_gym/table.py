@@ -22,6 +22,8 @@ class Robot(NamedTuple):
 
     height: float
     """Of its body's origin at the start, m."""
+    reach: float
+    """No point of it is farther from there along the ground, m."""
     touches: tuple[str, ...] = ()
     """Sensors of its own that are told as they are, before all others."""
     box: tuple[float, float] = (0.2, 0.001)
@@ -33,10 +35,10 @@ class Robot(NamedTuple):
 
 
 ROBOTS = {
-    "Point": Robot(0.1),
-    "Car": Robot(0.1, box=(0.125, 0.0005)),
-    "Doggo": Robot(0.22, tuple(f"touch_ankle_{k}{end}" for end in "ab" for k in (1, 2, 3, 4))),
-    "Ant": Robot(0.18, falls=0.08, bends=True),
+    "Point": Robot(0.1, 0.17),
+    "Car": Robot(0.1, 0.21, box=(0.125, 0.0005)),
+    "Doggo": Robot(0.22, 0.30, tuple(f"touch_ankle_{k}{end}" for end in "ab" for k in (1, 2, 3, 4))),
+    "Ant": Robot(0.18, 0.32, falls=0.08, bends=True),
 }
 
 

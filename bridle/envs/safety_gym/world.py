@@ -10,6 +10,7 @@ from bridle.envs.safety_gym.copies import Copies
 from bridle.envs.safety_gym.layout import Placed, Stream
 from bridle.envs.safety_gym.lidar import BINS, lidar
 from bridle.envs.safety_gym.placing import Copy, put
+from bridle.envs.safety_gym.resting import Resting
 from bridle.envs.safety_gym.scene import compiled, felt
 from bridle.envs.safety_gym.table import DELAY, ROBOTS, SUBSTEPS, row
 
@@ -29,7 +30,8 @@ class NavigationWorld:
         self.row = row(id, dialect)
         self._layout, self._priced, self._camera = layout, cost, None
         self._at = compiled(self.row)
-        self._copies = Copies(self._at.model, num_envs)
+        vases = any(x.kind == "vases" for x in self.row.scene.things)
+        self._copies = Resting(self.row, self._at, num_envs) if vases else Copies(self._at.model, num_envs)
         self._nu, self._mocaps = self._at.model.nu, self._at.model.nmocap
         self._middle, self._half = (
             self._at.model.actuator_ctrlrange.mean(1),

@@ -187,3 +187,32 @@ def test_rules_are_the_same_on_jax(id):
 def test_wrong_words_are_told(told, message):
     with pytest.raises(ValueError, match=message):
         safety_gym.make(**{"id": "SafetyPointGoal1-v0", **told})
+
+
+@pytest.mark.parametrize("id", ["SafetyPointGoal1-v0", "SafetyCarGoal2-v0", "SafetyDoggoGoal1-v0"])
+def test_vases_out_of_reach_are_left_out_and_nothing_else_changes(id):
+    world, whole = safety_gym.make(id, 16), safety_gym.make(id, 16)
+    whole._copies = whole._copies._full
+    world.reset(np.arange(16))
+    rng, spared = np.random.default_rng(0), 0
+    for _ in range(15):
+        state = world.get_state()
+        spared += (~world._copies._is_near(state["physics"])).sum()
+        whole.set_state(state)
+        action = rng.uniform(-1, 1, (16, world.spec.action.size))
+        ours, theirs = world.advance(action), whole.advance(action)
+        np.testing.assert_allclose(ours[0], theirs[0], atol=1e-3)
+        np.testing.assert_allclose(ours[1], theirs[1], atol=1e-5)
+        np.testing.assert_array_equal(ours[2], theirs[2])
+    assert spared > 60
+
+
+def test_a_robot_that_drives_into_a_vase_moves_it():
+    world = safety_gym.make("SafetyPointGoal1-v0", 1)
+    world.reset(np.array([0]))
+    first = world._at.free["vases0"][0]
+    vase = world._physics[0, first : first + 2].copy()
+    world._physics[0, 1:4] = *(vase - [0.6, 0.0]), 0.0
+    for _ in range(60):
+        world.advance(np.array([[1.0, 0.0]]))
+    assert world._physics[0, first] > vase[0] + 0.05 and world._physics[0, 1] < world._physics[0, first]
