@@ -12,6 +12,8 @@ from bridle.envs.safety_gym.table import Scene, Things
 
 TRIES, LAYOUTS = 100, 10_000
 """Draws of one object, and of a whole layout or of a new goal, before it is given up."""
+AT_ONCE, TRIED = 64, 10
+"""Layouts tried side by side where one alone has failed, and draws of an object at once there."""
 ROBOT = "robot"
 
 
@@ -33,6 +35,13 @@ class Stream:
         self.count += 1
         return self._ready.pop()
 
+    def block(self, *shape: int) -> np.ndarray:
+        """As many of them at once as an array of that shape holds; those that lay ready are passed over."""
+        numbers = np.arange(self.count, self.count + math.prod(shape))
+        self.count, self._ready = self.count + len(numbers), []
+        same = np.zeros(len(numbers), np.int64)
+        return uniform(same + self.seed, same + self.episode, numbers).reshape(shape)
+
     def between(self, low: float, high: float) -> float:
         return low + (high - low) * self()
 
@@ -46,14 +55,15 @@ class Placed(NamedTuple):
 
 
 def sample(scene: Scene, draw: Stream, name: str) -> dict[str, list[Placed]]:
-    """Places of the robot and of all objects, by kind."""
-    worst = ROBOT
-    for _ in range(LAYOUTS):
-        found: dict[str, list[Placed]] = {}
-        failed = _place(scene, draw, found)
-        if failed is None:
+    """Places of the robot and of all objects, by kind: of the first layout in which all find room, be it the first of many at once."""
+    found: dict[str, list[Placed]] = {}
+    worst = _place(scene, draw, found)
+    if worst is None:
+        return found
+    for _ in range(0, LAYOUTS, AT_ONCE):
+        found, worst = _place_many(scene, draw)
+        if found:
             return found
-        worst = failed
     raise CannotPlace(f"{name}: no room for {worst} in {LAYOUTS:,} layouts of {TRIES} tries for each object")
 
 
@@ -75,10 +85,50 @@ def _place(scene: Scene, draw: Stream, found: dict[str, list[Placed]]) -> str | 
     return None
 
 
-def _draw(scene: Scene, things: Things, draw: Stream, taken: list[Placed], tries: int = TRIES) -> Placed | None:
-    """A free place; a box that is narrower than the object keeps out others by is taken as it is."""
+def _place_many(scene: Scene, draw: Stream) -> tuple[dict[str, list[Placed]], str]:
+    """One layout out of `AT_ONCE` that were tried side by side, {} if all failed; and the kind of object at which most did."""
+    wanted = [Things(ROBOT, 1, 0.0, scene.keepout, box=scene.start), *scene.things]
+    fixed = [(*at, things.keepout) for things in scene.things for at in things.at or ()]
+    taken = np.tile(np.array(fixed).reshape(1, -1, 3), (AT_ONCE, 1, 1))  # x, y, keepout
+    worst, lost = ROBOT, 0
+    loose = [things for things in wanted if things.at is None for _ in range(things.num)]
+    for things in loose:
+        new = np.full((len(taken), 1, 3), np.nan)
+        new[..., 2], near = things.keepout, (things.keepout + taken[0, :, 2]) ** 2
+        for _ in range(TRIES // TRIED):
+            rows = np.flatnonzero(np.isnan(new[:, 0, 0]))
+            if not len(rows):
+                break
+            (low_x, high_x), (low_y, high_y) = _bounds(scene, things)
+            drawn = draw.block(len(rows), TRIED, 2) * (high_x - low_x, high_y - low_y) + (low_x, low_y)
+            aside, ahead = (drawn[:, :, None, k] - taken[rows, None, :, k] for k in (0, 1))
+            free = (aside * aside + ahead * ahead >= near).all(2)
+            placed = free.any(1)
+            new[rows[placed], 0, :2] = drawn[placed, free[placed].argmax(1)]
+        kept = ~np.isnan(new[:, 0, 0])
+        if (~kept).sum() > lost:
+            worst, lost = things.kind, (~kept).sum()
+        taken = np.concatenate([taken[kept], new[kept]], 1)
+        if not len(taken):
+            return {}, worst
+    places = iter(taken[0, len(fixed) :].tolist())
+    return {
+        things.kind: [
+            Placed(*things.at[k], things.keepout) if things.at else Placed(*next(places)) for k in range(things.num)
+        ]
+        for things in wanted
+    }, worst
+
+
+def _bounds(scene: Scene, things: Things) -> list[tuple[float, float]]:
+    """Least and greatest x, and y, of an object's centre; a box that is narrower than the object keeps out others by is taken as it is."""
     box = things.box or (-scene.extent, -scene.extent, scene.extent, scene.extent)
-    (low_x, high_x), (low_y, high_y) = (_within(box[k], box[k + 2], things.keepout) for k in (0, 1))
+    return [_within(box[k], box[k + 2], things.keepout) for k in (0, 1)]
+
+
+def _draw(scene: Scene, things: Things, draw: Stream, taken: list[Placed], tries: int = TRIES) -> Placed | None:
+    """A free place, if one is found."""
+    (low_x, high_x), (low_y, high_y) = _bounds(scene, things)
     for _ in range(tries):
         x, y = draw.between(low_x, high_x), draw.between(low_y, high_y)
         if _is_free(x, y, things.keepout, taken):
