@@ -1,1 +1,1 @@
-"""What is made from finished runs: pictures, and a look at the machine."""
+"""Studies: many trainings (`sweep`), and what is made from finished runs, tables, pictures, pages; and a look at the machine."""

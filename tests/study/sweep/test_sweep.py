@@ -19,10 +19,11 @@ import pytest
 from bridle.cli import main
 from bridle.run import log
 from bridle.run.cores import held
-from bridle.study import curves, job, plan
-from bridle.study.board import Board, duration
-from bridle.study.manifest import Manifest
-from bridle.study.process import Place
+from bridle.study import curves
+from bridle.study.sweep import job, plan
+from bridle.study.sweep.board import Board, duration
+from bridle.study.sweep.manifest import Manifest
+from bridle.study.sweep.process import Place
 
 FAKE = Path(__file__).with_name("fake_train.py")
 SMALL = """
@@ -172,7 +173,7 @@ def test_an_orphan_is_waited_for_and_never_doubled(study, fake, capsys):
 
 
 def test_a_run_that_somebody_trains_by_hand_is_left_alone_at_a_stop(study, fake, capsys, monkeypatch):
-    monkeypatch.setattr("bridle.study.local.PATIENCE", 0.5)
+    monkeypatch.setattr("bridle.study.sweep.local.PATIENCE", 0.5)
     file, folder = study(seeds=[0])
     run = Place(folder, plan.trials(plan.read(file))[0]).run
     run.mkdir(parents=True)
@@ -360,7 +361,7 @@ def test_cores_that_one_training_holds_are_no_others_be_they_all(two_cores):
 
 
 def test_a_terminal_shows_the_running_trials_and_how_far_they_are(study, monkeypatch):
-    monkeypatch.setattr("bridle.study.board.PICTURE", 0.0)
+    monkeypatch.setattr("bridle.study.sweep.board.PICTURE", 0.0)
     file, folder = study(seeds=[0, 1])
     told = plan.read(file)
     trials = plan.trials(told)

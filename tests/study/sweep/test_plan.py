@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bridle.study import chance, fit, plan
-from bridle.study.nested import merged, put, to_toml
+from bridle.study.sweep import chance, fit, plan
+from bridle.study.sweep.nested import merged, put, to_toml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STUDY = """
 algorithms = ["sac-lag", "cvpo"]
 envs = ["toy/Corridor-v0", "SafetyCarRun-v0"]

@@ -12,11 +12,11 @@ from ray.tune.search import Searcher
 
 from bridle.run import log
 from bridle.run.folder import open_run
-from bridle.study import chance
-from bridle.study.job import Job
-from bridle.study.nested import put
-from bridle.study.plan import Trial
-from bridle.study.process import Place
+from bridle.study.sweep import chance
+from bridle.study.sweep.job import Job
+from bridle.study.sweep.nested import put
+from bridle.study.sweep.plan import Trial
+from bridle.study.sweep.process import Place
 
 BEHIND = 1e6
 """An infeasible policy stands so far behind a feasible one, and the farther the greater its excess of cost."""

@@ -7,9 +7,9 @@ import shutil
 import time
 from pathlib import Path
 
-from bridle.study.manifest import Manifest
-from bridle.study.plan import Study, Trial
-from bridle.study.process import STOPPED, Place
+from bridle.study.sweep.manifest import Manifest
+from bridle.study.sweep.plan import Study, Trial
+from bridle.study.sweep.process import STOPPED, Place
 
 ROOM = 50e6
 """Bytes that must be free to begin a trial."""

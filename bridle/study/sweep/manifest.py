@@ -13,9 +13,9 @@ from typing import Any
 
 import bridle
 from bridle.run.disk import replace_text
-from bridle.study import chance
-from bridle.study.nested import get, merged, put
-from bridle.study.plan import Study, Trial
+from bridle.study.sweep import chance
+from bridle.study.sweep.nested import get, merged, put
+from bridle.study.sweep.plan import Study, Trial
 
 FORMAT = 1
 STATES = ("waiting", "running", "done", "failed")

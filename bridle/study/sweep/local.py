@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bridle.study.board import Board
-from bridle.study.job import Job
+from bridle.study.sweep.board import Board
+from bridle.study.sweep.job import Job
 
 TICK = 0.1
 """Seconds between two looks at the processes."""

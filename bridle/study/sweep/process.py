@@ -16,8 +16,8 @@ from bridle.run.cores import held
 from bridle.run.disk import Damaged, read_manifest, replace_text
 from bridle.run.folder import SET_ASIDE, RunFolder, open_run
 from bridle.run.processes import environment, why
-from bridle.study.nested import to_toml
-from bridle.study.plan import Trial
+from bridle.study.sweep.nested import to_toml
+from bridle.study.sweep.plan import Trial
 
 ASIDE = "trials"
 """Folder inside a study's: settings, log and lock of each trial."""

@@ -9,7 +9,7 @@ from bridle.api.asked import Asked
 from bridle.core.types import Spec
 from bridle.run import records
 from bridle.run.folder import RunFolder
-from bridle.study.plan import Trial
+from bridle.study.sweep.plan import Trial
 
 SHOWN = 8
 """So many different errors are told."""

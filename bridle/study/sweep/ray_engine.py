@@ -16,11 +16,11 @@ from typing import Any
 import ray
 from ray import tune
 
-from bridle.study.board import Board
-from bridle.study.job import Job
-from bridle.study.local import PATIENCE, TICK
-from bridle.study.plan import Study, Trial, cells
-from bridle.study.process import Place
+from bridle.study.sweep.board import Board
+from bridle.study.sweep.job import Job
+from bridle.study.sweep.local import PATIENCE, TICK
+from bridle.study.sweep.plan import Study, Trial, cells
+from bridle.study.sweep.process import Place
 
 STOP = "stop"
 """A file in a study's folder: where it lies, trials save and leave."""
@@ -161,7 +161,7 @@ def _error_of(trial: Any) -> str:
 def _tuner(job: Job, watch: Watch) -> tune.Tuner:
     searcher, space = None, None
     if job.study.search:
-        from bridle.study.search import Search
+        from bridle.study.sweep.search import Search
 
         searcher = Search(job, lambda trials: asked_of(job, trials))
     else:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridle.core.names import nearest
-from bridle.study.nested import Path, leaves
+from bridle.study.sweep.nested import Path, leaves
 
 KINDS = ("uniform", "log-uniform", "integers", "choice")
 DIGITS = 6

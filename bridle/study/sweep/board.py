@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, Self, TextIO
 
-from bridle.study.job import Job
+from bridle.study.sweep.job import Job
 
 WORD = 120.0
 """Seconds between two words about how far it is, where there is no terminal."""

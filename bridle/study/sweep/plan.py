@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from bridle import algorithms, envs
 from bridle.core.names import field_names, nearest
 from bridle.run import records
-from bridle.study import chance
-from bridle.study.nested import flat, leaves, merged, put
+from bridle.study.sweep import chance
+from bridle.study.sweep.nested import flat, leaves, merged, put
 
 OPTIONS = "bridle.run.options:Options"
 DEFAULT = "default"

@@ -14,15 +14,15 @@ from types import ModuleType
 from bridle.core.machine import cores
 from bridle.run.folder import RunFolder
 from bridle.run.stop import OF_A_DRIVER, Stopper
-from bridle.study import chance, plan
-from bridle.study.board import Board, duration
-from bridle.study.job import Job
-from bridle.study.manifest import Manifest, check_folder
-from bridle.study.nested import get
-from bridle.study.plan import Study, Trial
-from bridle.study.process import Place
+from bridle.study.sweep import chance, plan
+from bridle.study.sweep.board import Board, duration
+from bridle.study.sweep.job import Job
+from bridle.study.sweep.manifest import Manifest, check_folder
+from bridle.study.sweep.nested import get
+from bridle.study.sweep.plan import Study, Trial
+from bridle.study.sweep.process import Place
 
-ENGINES = {"local": "bridle.study.local", "ray": "bridle.study.ray_engine"}
+ENGINES = {"local": "bridle.study.sweep.local", "ray": "bridle.study.sweep.ray_engine"}
 """Each has `check(asked, study)` and `run(job, board, must_stop)`."""
 
 
@@ -112,7 +112,7 @@ def _checked(folder: Path, manifest: Manifest, left: list[Trial]) -> tuple[dict[
         return {}, []
     import jax
 
-    from bridle.study import fit
+    from bridle.study.sweep import fit
 
     if not os.environ.get("JAX_PLATFORMS"):
         jax.config.update("jax_platforms", "cpu")  # a driver takes no accelerator from its trials
