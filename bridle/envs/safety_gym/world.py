@@ -7,10 +7,10 @@ import numpy as np
 from bridle.core.types import Continuous, Leaf, Outcome, Spec
 from bridle.envs.safety_gym import layout, rules
 from bridle.envs.safety_gym.copies import Copies
+from bridle.envs.safety_gym.idle import IDLE, Idle
 from bridle.envs.safety_gym.layout import Placed, Stream
 from bridle.envs.safety_gym.lidar import BINS, lidar
 from bridle.envs.safety_gym.placing import Copy, put
-from bridle.envs.safety_gym.resting import Resting
 from bridle.envs.safety_gym.scene import compiled, felt
 from bridle.envs.safety_gym.table import DELAY, ROBOTS, SUBSTEPS, row
 
@@ -30,8 +30,6 @@ class NavigationWorld:
         self.row = row(id, dialect)
         self._layout, self._priced, self._camera = layout, cost, None
         self._at = compiled(self.row)
-        vases = any(x.kind == "vases" for x in self.row.scene.things)
-        self._copies = Resting(self.row, self._at, num_envs) if vases else Copies(self._at.model, num_envs)
         self._nu, self._mocaps = self._at.model.nu, self._at.model.nmocap
         self._middle, self._half = (
             self._at.model.actuator_ctrlrange.mean(1),
@@ -42,6 +40,8 @@ class NavigationWorld:
         self._costing = np.zeros(num_envs, bool)
         scene = self.row.scene
         self._horizon = scene.horizon if horizon is None else horizon
+        idle = any(x.kind in IDLE for x in scene.things)
+        self._copies = Idle(self.row, self._at, num_envs, self._horizon) if idle else Copies(self._at.model, num_envs)
         self._fixed = {
             x.kind: np.zeros((num_envs, x.num, 2)) for x in scene.things if x.kind in ("hazards", "buttons", "pillars")
         }

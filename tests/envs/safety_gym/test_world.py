@@ -111,8 +111,11 @@ def test_a_goal_button_is_asked_for_anew_and_buttons_are_blind_for_a_while():
     assert rewards[-1] > 0.9 and world._waiting[0] == DELAY
     buttons = slice(12, 28)
     assert (obs[0, buttons] == 0).all()
+    world._physics[0, 1:3] = 4.0, 4.0  # away from all buttons, so that none is pressed
     for _ in range(DELAY):
-        obs = world.advance(np.array([[-1.0, 0.0]]))[0]
+        obs = world.advance(np.array([[0.0, 0.0]]))[0]
+    world._physics[0, 1:3] = button - [1.0, 0.0]
+    obs = world.advance(np.array([[0.0, 0.0]]))[0]
     assert (obs[0, buttons] > 0).any()
 
 
@@ -189,15 +192,20 @@ def test_wrong_words_are_told(told, message):
         safety_gym.make(**{"id": "SafetyPointGoal1-v0", **told})
 
 
-@pytest.mark.parametrize("id", ["SafetyPointGoal1-v0", "SafetyCarGoal2-v0", "SafetyDoggoGoal1-v0"])
-def test_vases_out_of_reach_are_left_out_and_nothing_else_changes(id):
+@pytest.mark.parametrize(
+    "id",
+    ["SafetyPointGoal1-v0", "SafetyCarGoal2-v0", "SafetyDoggoGoal1-v0", "SafetyPointButton1-v0", "SafetyCarButton2-v0"],
+)
+def test_vases_and_gremlins_out_of_reach_are_left_out_and_nothing_else_changes(id):
     world, whole = safety_gym.make(id, 16), safety_gym.make(id, 16)
     whole._copies = whole._copies._full
     world.reset(np.arange(16))
     rng, spared = np.random.default_rng(0), 0
+    for _ in range(60):  # until gremlins are on their way
+        world.advance(np.zeros((16, world.spec.action.size)))
     for _ in range(15):
         state = world.get_state()
-        spared += (~world._copies._is_near(state["physics"])).sum()
+        spared += (~world._copies.is_near(state["physics"], world._driven())).sum()
         whole.set_state(state)
         action = rng.uniform(-1, 1, (16, world.spec.action.size))
         ours, theirs = world.advance(action), whole.advance(action)
