@@ -41,9 +41,10 @@ class Single(gymnasium.Env):
         return self.world.reset(np.array([seed % 2**63]))[0], {}
 
     def step(self, action):
-        """obs [O], reward, terminated, truncated, {"cost": float}."""
+        """obs [O], reward, terminated, truncated, {"cost": float, or float32 [C] of several constraints}."""
         obs, reward, cost, terminated, truncated = self.world.advance(np.asarray(action)[None])
-        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), {"cost": float(cost[0, 0])}
+        told = cost[0] if cost.shape[1] > 1 else float(cost[0, 0])
+        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), {"cost": told}
 
     def render(self):
         """uint8 [480 640 3]; None without a render mode."""

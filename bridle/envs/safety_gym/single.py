@@ -20,3 +20,9 @@ class NavigationEnv(Single):
     ):
         world = safety_gym.make(task, 1, dialect, layout, cost, horizon)
         self._hold(world, world.dt, float("inf"), render_mode)
+
+    def step(self, action):
+        """As all of ours; `info` also has `cost_hazards` and its like, 0 or 1, and `goal_met` where a goal was."""
+        *told, info = super().step(action)
+        info |= {f"cost_{name}": float(found[0] > 0) for name, found in self.world.mistakes.items()}
+        return *told, info | ({"goal_met": True} if self.world.met[0] else {})

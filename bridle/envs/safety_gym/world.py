@@ -37,7 +37,9 @@ class NavigationWorld:
         )
         self._substep = self._at.model.opt.timestep
         self.dt = SUBSTEPS * self._substep
-        self._costing = np.zeros(num_envs, bool)
+        self._costing = self.met = np.zeros(num_envs, bool)
+        self.mistakes: dict[str, np.ndarray] = {}
+        """How grave each kind of mistake of the last step was, [N] each; `met` says whose task was met in it."""
         scene = self.row.scene
         self._horizon = scene.horizon if horizon is None else horizon
         idle = any(x.kind in IDLE for x in scene.things)
@@ -168,7 +170,8 @@ class NavigationWorld:
         now = rules.lengths(task, seen, np)
         done = rules.met(task, seen, size, self._wanted, np)
         reward = rules.reward(task, list(self._lengths.T), now, done, seen, np)
-        cost = self._cost(rules.costs(scene, seen, self._wanted, self._waiting, np))
+        self.mistakes, self.met = rules.costs(scene, seen, self._wanted, self._waiting, np), done
+        cost = self._cost(self.mistakes)
         self._costing = cost.any(1)
         if now:
             self._lengths = np.stack(now, 1)

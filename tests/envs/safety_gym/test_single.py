@@ -68,3 +68,15 @@ def test_the_names_of_safety_gym_are_its_dialect():
     assert world.spec.name == "SafetyPointGoal1-v0" and dict(world.spec.notes)["dialect"] == "safety-gym"
     with pytest.raises(ValueError, match="no environment 'SafetyPointGaol1-v0'; did you mean 'SafetyPointGoal1-v0'"):
         make("Safexp-PointGaol1-v0", 1)
+
+
+def test_info_names_each_kind_of_mistake_and_a_goal_that_was_met():
+    env = gymnasium.make("bridle/SafetyPointGoal2-v0", cost="each")
+    env.reset(seed=0)
+    world = env.unwrapped.world
+    world._physics[0, 1:3] = world._fixed["hazards"][0, 0]
+    info = env.step(np.zeros(2, np.float32))[4]
+    assert info["cost_hazards"] == 1.0 and "cost_vases" in info and info["cost"].shape == (2,)
+    assert "goal_met" not in info
+    world._physics[0, 1:3] = world._goal[0, :2]
+    assert env.step(np.zeros(2, np.float32))[4]["goal_met"]
