@@ -43,34 +43,7 @@ the limit. Minutes: of one run, on one of two CPU cores, with other work beside 
 FSRL's figures are means of three seeds, read off its plots (3 %), of CVPO, of SAC-Lagrangian (its multiplier is a PID controller; here beside both of
 ours) and of DDPG-Lagrangian. They were measured in PyBullet, ours on our own physics, which is
 [calibrated to it](../../docs/tasks/bullet.md) within 5 to 10 %: a few per cent between the columns mean nothing.
-"""
-
-TAIL = """
-### Below FSRL's
-
-CarRun: 551 where FSRL's plots read 560 to 575. A car that holds just under 1.5 m/s from its start on earns about 555 at cost 0, which is what ours
-do; ten steps above it, which the limit allows, add 3 to 10, and the plots are read within 3 % (17). SAC-PID there, 443: its price still swings when
-the 300,000 steps are over (7.3 at 120,000, 2.8 at 265,000, evaluated costs 0 to 10, returns 280 to 510). An excess counts as 1 at most (`pid.bound`), so that the integral
-climbs for 100,000 steps before cost falls, and then overshoots; its gains were not tuned for so short a training.
-
-DroneCircle, seed 911: 540. It takes off late (140 at 0.57 million steps, where seed 912 has 580) and still rises at 2 million; FSRL's 603 is of 4 million.
-
-### Earlier studies of CVPO
-
-Default settings, one core each; DroneCircle's is of a study whose folder is gone.
-
-| env | seed | env steps | return | cost | evaluated episodes | minutes | commit |
-|---|---|---|---|---|---|---|---|
-| SafetyCarCircle-v0 | 801 | 1,000,000 | 438.8 | 0.20 | 70 | 8.6 | 8718f98 |
-| SafetyCarCircle-v0 | 802 | 1,000,000 | 440.9 | 5.57 | 70 | 8.5 | 8718f98 |
-| SafetyCarCircle-v0 | 803 | 1,000,000 | 436.9 | 2.80 | 70 | 8.0 | 8718f98 |
-| SafetyBallCircle-v0 | 801 | 800,000 | 800.7 | 3.06 | 50 | 6.0 | 8718f98 |
-| SafetyBallRun-v0 | 801 | 500,000 | 462.0 | 0.00 | 30 | 3.4 | 8718f98 |
-| SafetyCarRun-v0 | 801 | 300,000 | 550.7 | 0.00 | 20 | 2.5 | 8718f98 |
-| SafetyDroneCircle-v0 | 901 | 2,000,000 | 725.5 | 5.22 | 130 | 24.3 | b648f4a |
-
-`bridle train cvpo --env ENV --cost-limit 10 --seed SEED --steps STEPS`. Under the default before (`--covariance-radius 0.001`) eight fresh seeds of CarCircle
-came to 435 to 440 at costs of 3 to 10 (commits e72a355, caecdf0, 18629c2, 752b095), but for one at 324.7 / 5.2, which is why the default was changed.
+[Notes](bullet_notes.md): what is below FSRL's and why, and earlier studies.
 """
 
 
@@ -89,7 +62,6 @@ def main() -> None:
     print(HEAD.format(limit=", ".join(f"{x:g}" for x in limits), commits=told))
     print(written([outcomes(world) for world in worlds], "markdown"))
     print(written([Table("Seed by seed", *of_seeds(worlds), [])], "markdown"), end="")
-    print(TAIL, end="")
 
 
 def finished(world: World) -> World:
