@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import numpy as np
+
 _PROBE = """
 import mujoco
 context = mujoco.GLContext(64, 64)
@@ -48,3 +50,53 @@ def context(platform: str, width: int, height: int):
     else:
         from mujoco.osmesa import GLContext
     return GLContext(width, height)
+
+
+class Canvas:
+    """What a model looks like through a camera, drawn without a screen; shadows, reflections and multisampling are off."""
+
+    def __init__(self, model, platform: str, width: int, height: int, most: int):
+        """`most` bodies and marks at once."""
+        import mujoco
+
+        self._mj, self._model, self._size = mujoco, model, (width, height)
+        self._gl = context(platform, width, height)
+        self._gl.make_current()
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._scene = mujoco.MjvScene(model, maxgeom=most)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._scene.flags[flag] = 0
+        self._option, self.camera = mujoco.MjvOption(), mujoco.MjvCamera()
+        self._picture = np.empty((height, width, 3), np.uint8)
+
+    def begin(self, data) -> None:
+        """The model as it is now; marks come after it."""
+        everything = self._mj.mjtCatBit.mjCAT_ALL
+        self._mj.mjv_updateScene(self._model, data, self._option, None, self.camera, everything, self._scene)
+
+    def add(self, kind, size, place, colour, yaw: float = 0.0) -> None:
+        """A mark of a `mjtGeom` kind, `size` and `place` [3] in m, `colour` [4], turned by `yaw` (rad); none where there is no room."""
+        scene = self._scene
+        if scene.ngeom < scene.maxgeom:
+            cos, sin = np.cos(yaw), np.sin(yaw)
+            turn = np.array([cos, -sin, 0.0, sin, cos, 0.0, 0.0, 0.0, 1.0])
+            rgba = np.array(colour, np.float32)
+            mark = scene.geoms[scene.ngeom]
+            self._mj.mjv_initGeom(mark, kind, np.array(size, float), np.array(place, float), turn, rgba)
+            scene.ngeom += 1
+
+    def picture(self) -> np.ndarray:
+        """uint8 [height width 3]"""
+        self._gl.make_current()
+        rectangle = self._mj.MjrRect(0, 0, *self._size)
+        self._mj.mjr_render(rectangle, self._scene, self._context)
+        self._mj.mjr_readPixels(self._picture, None, rectangle, self._context)
+        return self._picture[::-1].copy()
+
+    def close(self) -> None:
+        """Free the GL context."""
+        if self._gl is not None:
+            self._context.free()
+            self._gl.free()
+            self._gl = None

@@ -32,15 +32,7 @@ class Camera:
         self._trail, self._memory = Trail(goal), {}
         self._model = mujoco.MjModel.from_xml_string(scene(agent.look, goal))
         self._data = mujoco.MjData(self._model)
-        self._gl = gl.context(platform, WIDTH, HEIGHT)
-        self._gl.make_current()
-        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        self._scene = mujoco.MjvScene(self._model, maxgeom=2000)
-        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
-            self._scene.flags[flag] = 0
-        self._camera, self._option = mujoco.MjvCamera(), mujoco.MjvOption()
-        self._picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+        self._canvas = gl.Canvas(self._model, platform, WIDTH, HEIGHT, 2000)
 
     def draw(self, index: int, moment: tuple[int, int]) -> np.ndarray:
         """Copy `index`; `moment` is (episode, step): the trail begins anew with an episode."""
@@ -52,18 +44,13 @@ class Camera:
         mj.mj_kinematics(self._model, self._data)
         mj.mj_camlight(self._model, self._data)
         self._aim(x)
-        everything = mj.mjtCatBit.mjCAT_ALL
-        mj.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self._scene)
+        self._canvas.begin(self._data)
         self._add_trail()
-        self._gl.make_current()
-        rectangle = mj.MjrRect(0, 0, WIDTH, HEIGHT)
-        mj.mjr_render(rectangle, self._scene, self._context)
-        mj.mjr_readPixels(self._picture, None, rectangle, self._context)
-        return self._picture[::-1].copy()
+        return self._canvas.picture()
 
     def _aim(self, x: float) -> None:
         """Circle: the whole track from the south. Run: beside the agent, which runs to the right."""
-        camera = self._camera
+        camera = self._canvas.camera
         camera.azimuth = 90.0
         if self._goal.WALLS:
             camera.lookat[:] = 0.0, -0.6, 0.0
@@ -76,29 +63,17 @@ class Camera:
         """A shadow under the agent, and where it has been."""
         mj = self._mj
         x, y = self._trail.last
-        self._add(mj.mjtGeom.mjGEOM_CYLINDER, (0.62, 0.001, 0.0), (x, y, 0.020), 0.0, (0.1, 0.1, 0.15, 0.28))
+        self._canvas.add(mj.mjtGeom.mjGEOM_CYLINDER, (0.62, 0.001, 0.0), (x, y, 0.020), (0.1, 0.1, 0.15, 0.28))
         for start, end, warm, age in self._trail.lines():
             dx, dy = end[0] - start[0], end[1] - start[1]
             middle = (start[0] + dx / 2, start[1] + dy / 2, 0.024 + 0.004 * (1.0 - age))
             colour = (*(c / 255 for c in (WARM if warm else CALM)), 0.95 - 0.75 * age)
             size = (0.5 * np.hypot(dx, dy) + 0.01, 0.05, 0.001)
-            self._add(mj.mjtGeom.mjGEOM_BOX, size, middle, np.arctan2(dy, dx), colour)
-
-    def _add(self, kind, size, pos, yaw: float, colour) -> None:
-        scene = self._scene
-        if scene.ngeom < scene.maxgeom:
-            cos, sin = np.cos(yaw), np.sin(yaw)
-            turn = np.array([cos, -sin, 0.0, sin, cos, 0.0, 0.0, 0.0, 1.0])
-            rgba = np.array(colour, np.float32)
-            self._mj.mjv_initGeom(scene.geoms[scene.ngeom], kind, np.array(size), np.array(pos), turn, rgba)
-            scene.ngeom += 1
+            self._canvas.add(mj.mjtGeom.mjGEOM_BOX, size, middle, colour, np.arctan2(dy, dx))
 
     def close(self) -> None:
         """Free the GL context."""
-        if self._gl is not None:
-            self._context.free()
-            self._gl.free()
-            self._gl = None
+        self._canvas.close()
 
 
 def scene(look: str, goal) -> str:

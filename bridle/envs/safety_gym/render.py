@@ -45,15 +45,7 @@ class Camera:
         self._model.vis.quality.offsamples = self._model.vis.quality.shadowsize = 0
         self._model.vis.headlight.ambient[:], self._model.vis.headlight.diffuse[:] = 0.45, 0.5
         self._data = mujoco.MjData(self._model)
-        self._gl = gl.context(platform, WIDTH, HEIGHT)
-        self._gl.make_current()
-        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        self._scene = mujoco.MjvScene(self._model, maxgeom=1000)
-        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
-            self._scene.flags[flag] = 0
-        self._option, self._camera = mujoco.MjvOption(), mujoco.MjvCamera()
-        self._picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+        self._canvas = gl.Canvas(self._model, platform, WIDTH, HEIGHT, 1000)
 
     def draw(self, index: int) -> np.ndarray:
         """Copy `index`, uint8 [480 640 3]."""
@@ -65,19 +57,14 @@ class Camera:
         mj.mj_comPos(self._model, self._data)
         mj.mj_camlight(self._model, self._data)
         self._aim(index)
-        kinds = mj.mjtCatBit.mjCAT_ALL
-        mj.mjv_updateScene(self._model, self._data, self._option, None, self._camera, kinds, self._scene)
+        self._canvas.begin(self._data)
         self._add_things(index)
         self._add_lidars(index)
-        self._gl.make_current()
-        rectangle = mj.MjrRect(0, 0, WIDTH, HEIGHT)
-        mj.mjr_render(rectangle, self._scene, self._context)
-        mj.mjr_readPixels(self._picture, None, rectangle, self._context)
-        return self._picture[::-1].copy()
+        return self._canvas.picture()
 
     def _aim(self, index: int) -> None:
         """The whole arena; where the robot runs away, that."""
-        camera, scene = self._camera, self._world.row.scene
+        camera, scene = self._canvas.camera, self._world.row.scene
         camera.azimuth, camera.elevation = 90.0, -58.0
         if self._world.row.task == "Run":
             camera.lookat[:] = *self._world._place[index, :2], 0.0
@@ -94,15 +81,15 @@ class Camera:
             if things.kind in ("goal", "hazards", "circle"):
                 half = things.size / 2 if things.kind == "goal" else 0.005
                 for x, y, *_ in world._places(things)[index]:
-                    self._add(cylinder, (things.size, half, 0.0), (x, y, half + 0.01), COLOURS[things.kind])
+                    self._canvas.add(cylinder, (things.size, half, 0.0), (x, y, half + 0.01), COLOURS[things.kind])
         if scene.bound is not None:
             x, y = world._place[index, :2] if world.row.task == "Run" else (0.0, 0.0)
             for side in (-1, 1):
-                self._add(box, (0.01, 3.5, 0.15), (side * scene.bound, y, 0.15), BOUND)
+                self._canvas.add(box, (0.01, 3.5, 0.15), (side * scene.bound, y, 0.15), BOUND)
                 if scene.square:
-                    self._add(box, (3.5, 0.01, 0.15), (x, side * scene.bound, 0.15), BOUND)
+                    self._canvas.add(box, (3.5, 0.01, 0.15), (x, side * scene.bound, 0.15), BOUND)
         if world._costing[index]:
-            self._add(mj.mjtGeom.mjGEOM_SPHERE, (0.25, 0.0, 0.0), world._place[index], COST)
+            self._canvas.add(mj.mjtGeom.mjGEOM_SPHERE, (0.25, 0.0, 0.0), world._place[index], COST)
 
     def _add_lidars(self, index: int) -> None:
         """A ring of dots above the robot for each lidar: the nearer an object, the brighter the dot in its direction."""
@@ -113,18 +100,8 @@ class Camera:
                 angle = 2 * np.pi * (k + 0.5) / BINS
                 where = place + turn @ (0.15 * np.cos(angle), 0.15 * np.sin(angle), 0.28 + 0.06 * ring)
                 colour = (*COLOURS[kind][:3], 0.12 + 0.88 * value)
-                self._add(self._mj.mjtGeom.mjGEOM_SPHERE, (0.015, 0.0, 0.0), where, colour)
-
-    def _add(self, kind, size, place, colour) -> None:
-        scene = self._scene
-        if scene.ngeom < scene.maxgeom:
-            flat, rgba = np.eye(3).ravel(), np.array(colour, np.float32)
-            self._mj.mjv_initGeom(scene.geoms[scene.ngeom], kind, np.array(size), np.array(place, float), flat, rgba)
-            scene.ngeom += 1
+                self._canvas.add(self._mj.mjtGeom.mjGEOM_SPHERE, (0.015, 0.0, 0.0), where, colour)
 
     def close(self) -> None:
         """Free the GL context."""
-        if self._gl is not None:
-            self._context.free()
-            self._gl.free()
-            self._gl = None
+        self._canvas.close()
