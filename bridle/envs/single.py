@@ -24,27 +24,27 @@ class Single(gymnasium.Env):
         self.world, spec = world, world.spec
         self.horizon = spec.horizon
         self._max_episode_steps = self.horizon  # where others look for it
-        self.observation_space = gymnasium.spaces.Box(-bound, bound, spec.obs.shape, np.float32)
+        self.observation_space = _space(spec.obs, bound)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (spec.action.size,), np.float32)
         self.render_mode = render_mode
         self.metadata = {**self.metadata, "render_fps": round(1 / dt)}
         self._seeded = False
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
-        """First obs [O] and an empty dict; the start depends on the seed and the number of the episode alone."""
+        """First obs and an empty dict; the start depends on the seed and the number of the episode alone."""
         super().reset(seed=seed)
         if seed is None and self._seeded:
-            return self.world.restart(np.array([0]))[0], {}
+            return _first(self.world.restart(np.array([0]))), {}
         if seed is None:
             seed = int(self.np_random.integers(2**31))
         self._seeded = True
-        return self.world.reset(np.array([seed % 2**63]))[0], {}
+        return _first(self.world.reset(np.array([seed % 2**63]))), {}
 
     def step(self, action):
-        """obs [O], reward, terminated, truncated, {"cost": float, or float32 [C] of several constraints}."""
+        """obs, reward, terminated, truncated, {"cost": float, or float32 [C] of several constraints}."""
         obs, reward, cost, terminated, truncated = self.world.advance(np.asarray(action)[None])
         told = cost[0] if cost.shape[1] > 1 else float(cost[0, 0])
-        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), {"cost": told}
+        return _first(obs), float(reward[0]), bool(terminated[0]), bool(truncated[0]), {"cost": told}
 
     def render(self):
         """uint8 [480 640 3]; None without a render mode."""
@@ -53,3 +53,16 @@ class Single(gymnasium.Env):
     def close(self):
         """Free what the world holds."""
         self.world.close()
+
+
+def _space(leaf, bound: float):
+    """Of a `Leaf`, or of a dict of them."""
+    if isinstance(leaf, dict):
+        return gymnasium.spaces.Dict({name: _space(part, bound) for name, part in leaf.items()})
+    low, high = (0, 255) if leaf.dtype == "uint8" else (-bound, bound)
+    return gymnasium.spaces.Box(low, high, leaf.shape, np.dtype(leaf.dtype))
+
+
+def _first(obs):
+    """Of copy 0."""
+    return {name: part[0] for name, part in obs.items()} if isinstance(obs, dict) else obs[0]

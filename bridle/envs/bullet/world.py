@@ -11,9 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
-from bridle.core.types import Continuous, Leaf, Outcome, Spec
+from bridle.core.types import Continuous, Leaf, Spec
 from bridle.envs.bullet import table
 from bridle.envs.draws import uniforms
+from bridle.envs.episodes import EpisodicWorld
 
 
 class Agent(Protocol):
@@ -45,7 +46,7 @@ class Agent(Protocol):
     def close(self) -> None: ...
 
 
-class BulletWorld:
+class BulletWorld(EpisodicWorld):
     """A `core.types.World`; made by `bridle.envs.bullet.make`."""
 
     def __init__(self, id: str, num_envs: int, dialect: str, horizon: int | None):
@@ -56,47 +57,23 @@ class BulletWorld:
             num_envs, row.timing, self._goal.WALLS, row.clips
         )
         self._name = row.agent
-        self._horizon = row.horizon if horizon is None else horizon
-        self._view = None
-        self._never, self._always = _constant(np.zeros(num_envs, bool)), _constant(np.ones(num_envs, bool))
+        self._before = np.zeros((2, num_envs))
+        self._never = np.zeros(num_envs, bool)
+        self._never.flags.writeable = False
         self.row = row
         self.spec = Spec(
             name=id,
             obs=Leaf((self._agent.obs_size + self._goal.SIZE,)),
             action=Continuous(self._agent.action_size),
             num_envs=num_envs,
-            horizon=self._horizon,
+            horizon=row.horizon if horizon is None else horizon,
             notes=(("dialect", dialect), ("dt", f"{row.timing.dt:.4g} s"), ("physics", self._agent.physics)),
         )
         self.reset(np.zeros(num_envs, np.int64))
 
-    def reset(self, seeds: np.ndarray) -> np.ndarray:
-        """Begin episode 0 of every copy from its own seed (int64 [N]); the first obs, float32 [N O]."""
-        seeds = np.asarray(seeds, np.int64)
-        if seeds.shape != (self.spec.num_envs,):
-            raise ValueError(f"seeds have shape {seeds.shape}; one is needed for each copy: ({self.spec.num_envs},)")
-        self._seed = seeds.copy()
-        self._episode = np.full(len(seeds), -1, np.int64)
-        self._step = np.zeros(len(seeds), np.int64)
-        self._before = np.zeros((2, len(seeds)))
-        self._begin(np.arange(len(seeds)))
-        return self._obs()
-
-    def step(self, action: np.ndarray) -> Outcome:
-        """One env step of every copy under `action`, float [N A]; a copy that is lost or at its horizon begins anew."""
-        obs, reward, cost, terminated, truncated = self.advance(action)
-        next_obs, ended = obs, terminated | truncated
-        if ended.any():
-            self._begin(np.flatnonzero(ended))
-            obs = self._obs()
-        return Outcome(next_obs, obs, reward, cost, terminated, truncated, self._always)
-
     def advance(self, action: np.ndarray):
         """The same, but no copy begins anew: obs, reward, cost, terminated, truncated."""
-        action = np.asarray(action, np.float64)
-        if action.shape != (self.spec.num_envs, self.spec.action.size):
-            raise ValueError(f"action has shape {action.shape}; needed: {(self.spec.num_envs, self.spec.action.size)}")
-        action = action.T
+        action = self._checked(action).T
         agent, goal = self._agent, self._goal
         agent.move(action)
         xy, velocity = agent.xy, agent.velocity
@@ -105,12 +82,9 @@ class BulletWorld:
         self._before = xy
         self._step += 1
         lost = self._never if agent.lost is None else agent.lost
-        return self._obs(), reward, cost, lost, self._step >= self._horizon
+        return self._obs(), reward, cost, lost, self._ends()
 
     def _begin(self, who: np.ndarray) -> None:
-        """Start the next episode of the copies `who`."""
-        self._episode[who] += 1
-        self._step[who] = 0
         draw = uniforms(self._seed[who], self._episode[who], self._goal.DRAWS + self._agent.draws)
         xy, yaw = self._goal.start(draw[: self._goal.DRAWS], np)
         # Progress counts from the start pose, before the uncontrolled step of `begin` (as in Bullet-Safety-Gym).
@@ -122,46 +96,22 @@ class BulletWorld:
         rows = self._agent.obs() + self._goal.obs(self._agent.xy, np)
         return np.array(rows, np.float32).T.copy()
 
-    def get_state(self) -> dict[str, np.ndarray]:
-        """Everything that the next steps depend on; each array has one row per copy."""
-        return {
-            "seed": self._seed.copy(),
-            "episode": self._episode.copy(),
-            "step": self._step.copy(),
-            "before": self._before.T.copy(),
-            "physics": self._agent.get_state(),
-        }
+    def _state(self) -> dict[str, np.ndarray]:
+        return {"before": self._before.T, "physics": self._agent.get_state()}
 
-    def set_state(self, state: dict[str, np.ndarray]) -> np.ndarray:
-        """Go back to what `get_state` told; the obs there, float32 [N O]."""
-        self._seed, self._episode, self._step = (np.array(state[k], np.int64) for k in ("seed", "episode", "step"))
-        self._before = np.array(state["before"], np.float64).T.copy()
+    def _resume(self, state: dict[str, np.ndarray]) -> None:
+        self._before = state["before"].T.copy()
         self._agent.set_state(state["physics"])
-        return self._obs()
 
-    def restart(self, who: np.ndarray) -> np.ndarray:
-        """Begin the next episode of the copies `who` (int [n]) now; the obs of all copies."""
-        self._begin(np.asarray(who))
-        return self._obs()
+    def _camera(self):
+        from bridle.envs.bullet.render import view
 
-    def render(self, index: int = 0) -> np.ndarray:
-        """Copy `index` as a picture, uint8 [480 640 3]."""
-        if not 0 <= index < self.spec.num_envs:
-            raise ValueError(f"index = {index}; copies are numbered 0 to {self.spec.num_envs - 1}")
-        if self._view is None:
-            from bridle.envs.bullet.render import view
+        return view(self._agent, self._goal)
 
-            self._view = view(self._agent, self._goal)
+    def _draw(self, index: int) -> np.ndarray:
         return self._view.draw(index, (int(self._episode[index]), int(self._step[index])))
 
     def close(self) -> None:
         """Free threads and the renderer."""
         self._agent.close()
-        if self._view is not None:
-            self._view.close()
-            self._view = None
-
-
-def _constant(array: np.ndarray) -> np.ndarray:
-    array.flags.writeable = False
-    return array
+        super().close()

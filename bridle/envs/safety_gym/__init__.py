@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridle.core.names import nearest
-from bridle.envs.safety_gym.table import COSTS, DIALECTS, LAYOUT, LAYOUTS, ROBOTS, row
+from bridle.envs.safety_gym.table import COSTS, DIALECTS, LAYOUT, LAYOUTS, ROBOTS, VISIONS, row
 from bridle.envs.safety_gym.table import TASKS as KINDS
 
 if TYPE_CHECKING:
@@ -51,17 +51,19 @@ def make(
     dialect: str = "safety-gymnasium",
     layout: str | None = None,
     cost: str = "indicator",
+    vision: str | None = None,
     horizon: int | None = None,
 ) -> World:
     """`num_envs` copies of one task.
 
     `dialect`: the tasks as Safety-Gymnasium has them, as Safety Gym had them, or as the code of CVPO changed those. `layout`: objects stand elsewhere in every episode (`random`), in one place for ever (`fixed`; the default of `cvpo`), or as they never do in a
     training with `random` (`held-out`). `cost`: 1 a step for any mistake (`indicator`), how grave all are together (`sum`), or
-    one constraint for each kind (`each`). `horizon` overrides the task's own.
+    one constraint for each kind (`each`). `vision`: obs are a dict of what the robot sees, uint8 [64 64 3] (`rgb`) or [64 64 1] of 0
+    and 255 (`binary`), and what it feels of itself, float32; there are no lidars then. `horizon` overrides the task's own.
     """
     check(id, dialect)
     layout = LAYOUT[dialect] if layout is None else layout
-    for name, value, allowed in (("layout", layout, LAYOUTS), ("cost", cost, COSTS)):
+    for name, value, allowed in (("layout", layout, LAYOUTS), ("cost", cost, COSTS), ("vision", vision, VISIONS)):
         if value not in allowed:
             raise ValueError(f"{name} = {value!r}; allowed: {', '.join(map(repr, allowed))}")
     if num_envs < 1:
@@ -70,7 +72,7 @@ def make(
         raise ValueError(f"horizon = {horizon!r}; at least 1 env step is needed, or None for the task's own")
     from bridle.envs.safety_gym.world import NavigationWorld
 
-    return NavigationWorld(id, num_envs, dialect, layout, cost, horizon)
+    return NavigationWorld(id, num_envs, dialect, layout, cost, vision, horizon)
 
 
 def check(id: str, dialect: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridle.envs.safety_gym.copies import Copies
+from bridle.envs.copies import Copies
 from bridle.envs.safety_gym.scene import Compiled, compiled
 from bridle.envs.safety_gym.table import ROBOTS, SUBSTEPS, Row
 
@@ -31,10 +31,10 @@ class Idle:
     """What `Copies` is, of a scene with vases or gremlins."""
 
     def __init__(self, row: Row, at: Compiled, num_envs: int, horizon: int):
-        self._full = Copies(at.model, num_envs)
+        self._full = Copies(at.model, num_envs, SUBSTEPS)
         scene = row.scene._replace(things=tuple(x for x in row.scene.things if x.kind not in IDLE))
         bare = compiled(row._replace(scene=scene))
-        self._bare = Copies(bare.model, num_envs)
+        self._bare = Copies(bare.model, num_envs, SUBSTEPS)
         self.model, self.size, self.drive = at.model, self._full.size, self._full.drive
         self._vases = [value for name, value in at.free.items() if name.startswith("vases")]
         self._gremlins = [value for name, value in at.free.items() if name.startswith("gremlins")]
@@ -110,7 +110,7 @@ def way(row: Row, horizon: int) -> np.ndarray:
     """Where a gremlin is from the point that it goes round, and its velocity, at each env step of an episode: [horizon + 1, 2, 3]."""
     gremlins = next(x for x in row.scene.things if x.kind == "gremlins")
     alone = compiled(row._replace(scene=row.scene._replace(things=(gremlins._replace(num=1, at=None),))))
-    copies = Copies(alone.model, 1)
+    copies = Copies(alone.model, 1, SUBSTEPS)
     first, rate = alone.free["gremlins0"]
     lead = alone.model.nu + 3 * alone.mocap["gremlins0_lead"]
     turn = alone.model.nu + 3 * alone.model.nmocap

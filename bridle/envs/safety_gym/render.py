@@ -1,4 +1,4 @@
-"""Pictures of the navigation tasks, by MuJoCo without a screen: the arena from the south, with lidars and cost shown.
+"""Pictures of the navigation tasks, by MuJoCo without a screen: the arena with lidars and cost, and what the robots see.
 
 Hazards, goals and lidars are no bodies, so they are drawn into the scene. Shadows, reflections and multisampling are off: in
 software rendering they cost fifty times the rest.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bridle.core.types import Leaf
 from bridle.envs import gl
 from bridle.envs.safety_gym.lidar import BINS
 
@@ -28,10 +29,14 @@ COST = (0.90, 0.18, 0.16, 0.45)
 """Of a ball round a robot whose last step cost."""
 
 
-class Camera:
-    """MuJoCo's camera over the world's own model."""
+EYE = 64
+"""Pixels of a side of what a robot sees."""
 
-    def __init__(self, world):
+
+class Scene:
+    """A world's own model, seen by a camera; bodies and what is no body alike."""
+
+    def __init__(self, world, width: int, height: int):
         import mujoco
 
         platform = gl.available()
@@ -41,37 +46,22 @@ class Camera:
                 "(apt-get install libegl1 libgl1-mesa-dri) and let MUJOCO_GL be egl, osmesa or unset"
             )
         self._mj, self._world, self._model = mujoco, world, world._at.model
-        self._model.vis.global_.offwidth, self._model.vis.global_.offheight = WIDTH, HEIGHT
+        self._model.vis.global_.offwidth, self._model.vis.global_.offheight = width, height
         self._model.vis.quality.offsamples = self._model.vis.quality.shadowsize = 0
-        self._model.vis.headlight.ambient[:], self._model.vis.headlight.diffuse[:] = 0.45, 0.5
+        self._model.vis.headlight.ambient[:], self._model.vis.headlight.diffuse[:] = 0.75, 0.35
         self._data = mujoco.MjData(self._model)
-        self._canvas = gl.Canvas(self._model, platform, WIDTH, HEIGHT, 1000)
+        self._canvas = gl.Canvas(self._model, platform, width, height, 1000)
 
-    def draw(self, index: int) -> np.ndarray:
-        """Copy `index`, uint8 [480 640 3]."""
+    def _begin(self, index: int, drive: np.ndarray) -> None:
+        """Copy `index`, driven by `drive` [U], and all that is no body."""
         mj, world = self._mj, self._world
-        everything = mj.mjtState.mjSTATE_FULLPHYSICS
-        mj.mj_setState(self._model, self._data, world._physics[index], everything)
-        mj.mj_setState(self._model, self._data, world._driven()[index, -1], world._copies.drive)
+        mj.mj_setState(self._model, self._data, world._physics[index], mj.mjtState.mjSTATE_FULLPHYSICS)
+        mj.mj_setState(self._model, self._data, drive, world._copies.drive)
         mj.mj_kinematics(self._model, self._data)
         mj.mj_comPos(self._model, self._data)
         mj.mj_camlight(self._model, self._data)
-        self._aim(index)
         self._canvas.begin(self._data)
         self._add_things(index)
-        self._add_lidars(index)
-        return self._canvas.picture()
-
-    def _aim(self, index: int) -> None:
-        """The whole arena; where the robot runs away, that."""
-        camera, scene = self._canvas.camera, self._world.row.scene
-        camera.azimuth, camera.elevation = 90.0, -58.0
-        if self._world.row.task == "Run":
-            camera.lookat[:] = *self._world._place[index, :2], 0.0
-            camera.distance = 4.0
-        else:
-            camera.lookat[:] = 0.0, -0.15, 0.0
-            camera.distance = 2.9 * max(scene.extent, 1.5)
 
     def _add_things(self, index: int) -> None:
         """Whatever is no body."""
@@ -88,8 +78,60 @@ class Camera:
                 self._canvas.add(box, (0.01, 3.5, 0.15), (side * scene.bound, y, 0.15), BOUND)
                 if scene.square:
                     self._canvas.add(box, (3.5, 0.01, 0.15), (x, side * scene.bound, 0.15), BOUND)
-        if world._costing[index]:
-            self._canvas.add(mj.mjtGeom.mjGEOM_SPHERE, (0.25, 0.0, 0.0), world._place[index], COST)
+
+    def close(self) -> None:
+        """Free the GL context."""
+        self._canvas.close()
+
+
+class Eye(Scene):
+    """What the robots see: 64 x 64 pixels of the camera that each carries, in colour, or in black and white (Floyd and Steinberg 1976)."""
+
+    def __init__(self, world, vision: str):
+        super().__init__(world, EYE, EYE)
+        self._binary = vision == "binary"
+        self.leaf = Leaf((EYE, EYE, 1 if self._binary else 3), "uint8")
+        self._canvas.camera.type = self._mj.mjtCamera.mjCAMERA_FIXED
+        self._canvas.camera.fixedcamid = self._model.camera("vision").id
+
+    def look(self) -> np.ndarray:
+        """Of all copies: uint8 [N 64 64 3], or [N 64 64 1] of 0 and 255."""
+        driven, seen = self._world._driven()[:, -1], np.empty((len(self._world._physics), EYE, EYE, 3), np.uint8)
+        for index, picture in enumerate(seen):
+            self._begin(index, driven[index])
+            picture[:] = self._canvas.picture()
+        if not self._binary:
+            return seen
+        from PIL import Image
+
+        return np.stack([np.array(Image.fromarray(one).convert("1"), np.uint8) * 255 for one in seen])[..., None]
+
+
+class Camera(Scene):
+    """The arena from the south, with lidars and cost."""
+
+    def __init__(self, world):
+        super().__init__(world, WIDTH, HEIGHT)
+
+    def draw(self, index: int) -> np.ndarray:
+        """Copy `index`, uint8 [480 640 3]."""
+        self._aim(index)
+        self._begin(index, self._world._driven()[index, -1])
+        if self._world._costing[index]:
+            self._canvas.add(self._mj.mjtGeom.mjGEOM_SPHERE, (0.25, 0.0, 0.0), self._world._place[index], COST)
+        self._add_lidars(index)
+        return self._canvas.picture()
+
+    def _aim(self, index: int) -> None:
+        """The whole arena; where the robot runs away, that."""
+        camera, scene = self._canvas.camera, self._world.row.scene
+        camera.azimuth, camera.elevation = 90.0, -58.0
+        if self._world.row.task == "Run":
+            camera.lookat[:] = *self._world._place[index, :2], 0.0
+            camera.distance = 4.0
+        else:
+            camera.lookat[:] = 0.0, -0.15, 0.0
+            camera.distance = 2.9 * max(scene.extent, 1.5)
 
     def _add_lidars(self, index: int) -> None:
         """A ring of dots above the robot for each lidar: the nearer an object, the brighter the dot in its direction."""
@@ -101,7 +143,3 @@ class Camera:
                 where = place + turn @ (0.15 * np.cos(angle), 0.15 * np.sin(angle), 0.28 + 0.06 * ring)
                 colour = (*COLOURS[kind][:3], 0.12 + 0.88 * value)
                 self._canvas.add(self._mj.mjtGeom.mjGEOM_SPHERE, (0.015, 0.0, 0.0), where, colour)
-
-    def close(self) -> None:
-        """Free the GL context."""
-        self._canvas.close()

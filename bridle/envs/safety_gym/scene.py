@@ -37,6 +37,25 @@ class Compiled(NamedTuple):
     """Number of a body that stands where it is put."""
 
 
+class Columns(NamedTuple):
+    """Where objects of one kind are in the arrays of a world; None: they are not there."""
+
+    place: np.ndarray | None
+    """In (time, qpos, qvel), int [K 3]."""
+    velocity: np.ndarray | None
+    """The same, int [K 3]."""
+    touch: np.ndarray | None
+    """In the sensor data, int [K]: contacts with the robot."""
+
+
+def columns(things: Things, at: Compiled) -> Columns:
+    """Those of `things`."""
+    names, three = [f"{things.kind}{k}" for k in range(things.num)], np.arange(3)
+    moves, felt = names[0] in at.free, f"touch_{names[0]}" in at.sensors
+    place, velocity = (np.array([at.free[name][k] + three for name in names]) if moves else None for k in (0, 1))
+    return Columns(place, velocity, np.array([at.sensors[f"touch_{x}"].start for x in names]) if felt else None)
+
+
 def compiled(row: Row) -> Compiled:
     """The model of a robot and what stands round it."""
     import mujoco

@@ -15,10 +15,11 @@ class NavigationEnv(Single):
         dialect: str = safety_gym.DIALECTS[0],
         layout: str | None = None,
         cost: str = "indicator",
+        vision: str | None = None,
         horizon: int | None = None,
         render_mode: str | None = None,
     ):
-        world = safety_gym.make(task, 1, dialect, layout, cost, horizon)
+        world = safety_gym.make(task, 1, dialect, layout, cost, vision, horizon)
         self._hold(world, world.dt, float("inf"), render_mode)
 
     def step(self, action):

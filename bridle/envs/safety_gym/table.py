@@ -13,6 +13,7 @@ LAYOUT = {"safety-gymnasium": "random", "safety-gym": "random", "cvpo": "fixed"}
 """What each has by default."""
 LAYOUTS = ("random", "fixed", "held-out")
 COSTS = ("indicator", "sum", "each")
+VISIONS = (None, "rgb", "binary")
 SUBSTEPS = 10
 """Steps of MuJoCo in one env step."""
 

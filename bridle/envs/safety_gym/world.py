@@ -4,97 +4,76 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridle.core.types import Continuous, Leaf, Outcome, Spec
+from bridle.core.types import Continuous, Leaf, Spec
+from bridle.envs.copies import Copies
+from bridle.envs.episodes import EpisodicWorld
 from bridle.envs.safety_gym import layout, rules
-from bridle.envs.safety_gym.copies import Copies
 from bridle.envs.safety_gym.idle import IDLE, Idle
 from bridle.envs.safety_gym.layout import Placed, Stream
 from bridle.envs.safety_gym.lidar import BINS, lidar
 from bridle.envs.safety_gym.placing import Copy, put
-from bridle.envs.safety_gym.scene import compiled, felt
+from bridle.envs.safety_gym.render import Camera, Eye
+from bridle.envs.safety_gym.scene import columns, compiled, felt
 from bridle.envs.safety_gym.table import DELAY, ROBOTS, SUBSTEPS, row
 
 LIDARS = {"push_box": "box"}
 """What the older dialects, which tell observations in alphabetical order, call another way."""
 HELD_OUT = 1 << 40
 """Added to the number of an episode, it gives a layout that no training sees."""
-STATE = ("physics", "drive", "sensed", "goal", "wanted", "waiting", "lengths", "seed", "episode", "step", "count")
+STATE = ("physics", "drive", "sensed", "goal", "lengths", "wanted", "waiting", "count")
+FIXED = ("hazards", "buttons", "pillars")
+"""Kinds that stand still through an episode."""
 
 
-class NavigationWorld:
+class NavigationWorld(EpisodicWorld):
     """A `core.types.World`; made by `bridle.envs.safety_gym.make`."""
 
-    def __init__(self, id: str, num_envs: int, dialect: str, layout: str, cost: str, horizon: int | None):
+    def __init__(
+        self, id: str, num_envs: int, dialect: str, layout: str, cost: str, vision: str | None, horizon: int | None
+    ):
         import mujoco
 
         self.row = row(id, dialect)
-        self._layout, self._priced, self._camera = layout, cost, None
-        self._at = compiled(self.row)
-        self._nu, self._mocaps = self._at.model.nu, self._at.model.nmocap
-        self._middle, self._half = (
-            self._at.model.actuator_ctrlrange.mean(1),
-            np.ptp(self._at.model.actuator_ctrlrange, 1) / 2,
-        )
-        self._substep = self._at.model.opt.timestep
+        scene, self._layout, self._priced = self.row.scene, layout, cost
+        horizon = scene.horizon if horizon is None else horizon
+        self._at = at = compiled(self.row)
+        self._nu, self._mocaps, span = at.model.nu, at.model.nmocap, at.model.actuator_ctrlrange
+        self._middle, self._half = span.mean(1), np.ptp(span, 1) / 2
+        self._substep = at.model.opt.timestep
         self.dt = SUBSTEPS * self._substep
         self._costing = self.met = np.zeros(num_envs, bool)
         self.mistakes: dict[str, np.ndarray] = {}
         """How grave each kind of mistake of the last step was, [N] each; `met` says whose task was met in it."""
-        scene = self.row.scene
-        self._horizon = scene.horizon if horizon is None else horizon
         idle = any(x.kind in IDLE for x in scene.things)
-        self._copies = Idle(self.row, self._at, num_envs, self._horizon) if idle else Copies(self._at.model, num_envs)
-        self._fixed = {
-            x.kind: np.zeros((num_envs, x.num, 2)) for x in scene.things if x.kind in ("hazards", "buttons", "pillars")
-        }
+        self._copies = Idle(self.row, at, num_envs, horizon) if idle else Copies(at.model, num_envs, SUBSTEPS)
+        self._columns = {x.kind: columns(x, at) for x in scene.things}
         self._gremlins = next((x.num for x in scene.things if x.kind == "gremlins"), 0)
-        self._never, self._always = np.zeros(num_envs, bool), np.ones(num_envs, bool)
-        drive = self._nu + 7 * self._mocaps
-        shapes = {
-            "physics": self._copies.size, "drive": drive, "sensed": self._at.model.nsensordata, "goal": 3,
-            "lengths": 2 if self.row.task == "Push" else 1,
-        }  # fmt: skip
-        for name in STATE:
-            flat = name not in shapes
-            setattr(self, f"_{name}", np.zeros(num_envs, np.int64) if flat else np.zeros((num_envs, shapes[name])))
-        names = tuple(rules.costs(scene, self._blank(1), np.zeros(1, int), np.zeros(1, int), np))
+        self._fixed = {x.kind: np.zeros((num_envs, x.num, 2)) for x in scene.things if x.kind in FIXED}
+        self._physics, self._sensed, self._goal, self._lengths = (
+            np.zeros((num_envs, n))
+            for n in (self._copies.size, at.model.nsensordata, 3, 2 if self.row.task == "Push" else 1)
+        )
+        self._drive = np.zeros((num_envs, self._nu + 7 * self._mocaps))
+        self._wanted, self._waiting, self._count = (np.zeros(num_envs, np.int64) for _ in range(3))
+        self._never = np.zeros(num_envs, bool)
+        self._eye = None if vision is None else Eye(self, vision)
+        mistakes = tuple(rules.costs(scene, self._blank(1), np.zeros(1, int), np.zeros(1, int), np))
+        notes = {"dialect": dialect, "layout": layout} | ({} if vision is None else {"vision": vision})
         self.spec = Spec(
             name=id,
-            obs=Leaf((self._width(),)),
+            obs=self._leaves(),
             action=Continuous(self._nu),
             num_envs=num_envs,
-            horizon=self._horizon,
-            constraints=names if cost == "each" else ("cost",) if names else (),
-            notes=(
-                ("dialect", dialect),
-                ("layout", layout),
-                ("dt", f"{self.dt:.4g} s"),
-                ("physics", f"MuJoCo {mujoco.__version__}"),
-            ),
+            horizon=horizon,
+            constraints=mistakes if cost == "each" else ("cost",) if mistakes else (),
+            notes=(*notes.items(), ("dt", f"{self.dt:.4g} s"), ("physics", f"MuJoCo {mujoco.__version__}")),
         )
         self.reset(np.zeros(num_envs, np.int64))
 
     # Episodes -----------------------------------------------------------------------------------------------------
 
-    def reset(self, seeds: np.ndarray) -> np.ndarray:
-        """Begin episode 0 of every copy from its own seed (int64 [N]); the first obs, float32 [N O]."""
-        seeds = np.asarray(seeds, np.int64)
-        if seeds.shape != (self.spec.num_envs,):
-            raise ValueError(f"seeds have shape {seeds.shape}; one is needed for each copy: ({self.spec.num_envs},)")
-        self._seed = seeds.copy()
-        self._episode = np.full(len(seeds), -1, np.int64)
-        self._begin(np.arange(len(seeds)))
-        return self._obs()
-
-    def restart(self, who: np.ndarray) -> np.ndarray:
-        """Begin the next episode of the copies `who` (int [n]) now; the obs of all copies."""
-        self._begin(np.asarray(who))
-        return self._obs()
-
     def _begin(self, who: np.ndarray) -> None:
-        """Start the next episode of the copies `who`."""
-        self._episode[who] += 1
-        self._step[who] = self._waiting[who] = self._count[who] = 0
+        self._waiting[who] = self._count[who] = 0
         self._drive[who] = 0.0
         for i in who:
             draw = self._stream(i)
@@ -148,21 +127,9 @@ class NavigationWorld:
 
     # Steps --------------------------------------------------------------------------------------------------------
 
-    def step(self, action: np.ndarray) -> Outcome:
-        """One env step of every copy under `action`, float [N A]; a copy that is lost or at its horizon begins anew."""
-        obs, reward, cost, terminated, truncated = self.advance(action)
-        next_obs, ended = obs, terminated | truncated
-        if ended.any():
-            self._begin(np.flatnonzero(ended))
-            obs = self._obs()
-        return Outcome(next_obs, obs, reward, cost, terminated, truncated, self._always)
-
     def advance(self, action: np.ndarray):
         """The same, but no copy begins anew: obs, reward, cost, terminated, truncated."""
-        action = np.asarray(action, np.float64)
-        if action.shape != (self.spec.num_envs, self._nu):
-            raise ValueError(f"action has shape {action.shape}; needed: {(self.spec.num_envs, self._nu)}")
-        self._drive[:, : self._nu] = self._middle + self._half * np.clip(action, -1.0, 1.0)
+        self._drive[:, : self._nu] = self._middle + self._half * np.clip(self._checked(action), -1.0, 1.0)
         self._physics, self._sensed = self._copies.step(self._physics, self._driven())
         self._step += 1
         seen, scene, task = self._seen(), self.row.scene, self.row.task
@@ -186,7 +153,7 @@ class NavigationWorld:
                 lost = lost | (np.arange(len(done)) == i)
         if done.any():
             self._lengths[done] = self._measure()[done]
-        return self._obs(), reward.astype(np.float32), cost, lost, self._step >= self._horizon
+        return self._obs(), reward.astype(np.float32), cost, lost, self._ends()
 
     def _driven(self) -> np.ndarray:
         """What drives each sub-step, [N SUBSTEPS U]: gremlins are led round their places."""
@@ -219,22 +186,17 @@ class NavigationWorld:
             return self._fixed[things.kind]
         if things.kind == "circle":
             return np.broadcast_to(np.asarray(things.at), (len(self._step), things.num, 2))
-        firsts = [self._at.free[f"{things.kind}{k}"][0] for k in range(things.num)]
-        return np.stack([self._physics[:, first : first + 3] for first in firsts], 1)
+        return self._physics[:, self._columns[things.kind].place]
 
     def _seen(self) -> rules.Seen:
-        scene, at = self.row.scene, self._at
-        speed, touched = {}, {}
-        for things in scene.things:
-            names = [f"touch_{things.kind}{k}" for k in range(things.num)]
-            if names[0] in at.sensors:
-                touched[things.kind] = np.stack([self._sensed[:, at.sensors[name].start] for name in names], 1)
-            if things.kind == "vases":
-                firsts = [at.free[f"vases{k}"][1] for k in range(things.num)]
-                speed["vases"] = np.stack([np.linalg.norm(self._physics[:, f : f + 3], axis=1) for f in firsts], 1)
-        places = {things.kind: self._places(things) for things in scene.things}
-        part = lambda name: self._sensed[:, at.sensors[name]]
-        return rules.Seen(part("place"), part("velocity"), places, speed, touched)
+        at, speed, touched = self._at, {}, {}
+        for kind, where in self._columns.items():
+            if where.touch is not None:
+                touched[kind] = self._sensed[:, where.touch]
+            if kind == "vases":
+                speed[kind] = np.sqrt((self._physics[:, where.velocity] ** 2).sum(-1))
+        places = {things.kind: self._places(things) for things in self.row.scene.things}
+        return rules.Seen(self._place, self._sensed[:, at.sensors["velocity"]], places, speed, touched)
 
     def _measure(self) -> np.ndarray:
         """Lengths that should shrink, [N L]."""
@@ -247,25 +209,37 @@ class NavigationWorld:
         zero = {x.kind: np.zeros((n, x.num)) for x in self.row.scene.things}
         return rules.Seen(np.zeros((n, 3)), np.zeros((n, 3)), things, zero, zero)
 
-    def _width(self) -> int:
-        """Numbers in an observation."""
-        own = felt(np.zeros((1, self._at.model.nsensordata)), self._at, self.row.robot)
-        return sum(part.shape[1] for part in own.values()) + BINS * len(self.row.scene.things)
+    def _leaves(self):
+        """The shape of an observation."""
+        own = sum(part.shape[1] for part in self._felt().values())
+        if self._eye is not None:
+            return {"image": self._eye.leaf, "vector": Leaf((own,))}
+        return Leaf((own + BINS * len(self.row.scene.things),))
 
-    def _obs(self) -> np.ndarray:
-        parts = felt(self._sensed, self._at, self.row.robot)
-        for kind, reading in self._readings(slice(None)).items():
-            parts[f"{LIDARS.get(kind, kind)}_lidar"] = reading
+    def _felt(self) -> dict[str, np.ndarray]:
+        """What the robots tell of themselves, [N ...] each by name."""
+        return felt(self._sensed, self._at, self.row.robot)
+
+    def _obs(self):
+        parts = self._felt()
+        if self._eye is None:
+            lidars = self._readings(slice(None))
+            parts |= {f"{LIDARS.get(kind, kind)}_lidar": reading for kind, reading in lidars.items()}
         names = sorted(parts) if self.row.dialect != "safety-gymnasium" else parts
-        return np.concatenate([parts[name] for name in names], 1).astype(np.float32)
+        vector = np.concatenate([parts[name] for name in names], 1).astype(np.float32)
+        return vector if self._eye is None else {"image": self._eye.look(), "vector": vector}
 
-    def _readings(self, who) -> dict[str, np.ndarray]:
+    def _readings(self, who: slice) -> dict[str, np.ndarray]:
         """Of the lidar for each kind of object, [n 16]."""
-        scene, place, turn, found = self.row.scene, self._place[who], self._turn()[who], {}
-        for things in scene.things:
-            reading = lidar(place, self._places(things)[who], turn, scene.range, np)
-            blind = things.kind == "buttons"
-            found[things.kind] = np.where(self._waiting[who][:, None] > 0, 0.0, reading) if blind else reading
+        things = self.row.scene.things
+        if not things:
+            return {}
+        objects = np.concatenate([self._places(x)[who, :, :2] for x in things], 1)
+        near = lidar(self._place[who], objects, self._turn()[who], self.row.scene.range, np)
+        parts = np.split(near, np.cumsum([x.num for x in things])[:-1], 1)
+        found = {x.kind: part.max(1) for x, part in zip(things, parts, strict=True)}
+        if "buttons" in found:
+            found["buttons"][self._waiting[who] > 0] = 0.0
         return found
 
     def lidars(self, index: int) -> dict[str, np.ndarray]:
@@ -281,33 +255,26 @@ class NavigationWorld:
         """Rotations of the robots' bodies, [N 3 3]."""
         return np.stack([self._sensed[:, self._at.sensors[f"axis_{axis}"]] for axis in "xyz"], 2)
 
-    def render(self, index: int = 0) -> np.ndarray:
-        """Copy `index` as a picture, uint8 [480 640 3]."""
-        if not 0 <= index < self.spec.num_envs:
-            raise ValueError(f"index = {index}; copies are numbered 0 to {self.spec.num_envs - 1}")
-        if self._camera is None:
-            from bridle.envs.safety_gym.render import Camera
+    def _camera(self):
+        return Camera(self)
 
-            self._camera = Camera(self)
-        return self._camera.draw(index)
+    def _draw(self, index: int) -> np.ndarray:
+        return self._view.draw(index)
 
     # State --------------------------------------------------------------------------------------------------------
 
-    def get_state(self) -> dict[str, np.ndarray]:
-        """Everything that the next steps depend on; each array has one row per copy."""
-        fixed = {f"fixed_{kind}": places.copy() for kind, places in self._fixed.items()}
-        return {name: getattr(self, f"_{name}").copy() for name in STATE} | fixed
+    def _state(self) -> dict[str, np.ndarray]:
+        fixed = {f"fixed_{kind}": places for kind, places in self._fixed.items()}
+        return {name: getattr(self, f"_{name}") for name in STATE} | fixed
 
-    def set_state(self, state: dict[str, np.ndarray]) -> np.ndarray:
-        """Go back to what `get_state` told; the obs there, float32 [N O]."""
+    def _resume(self, state: dict[str, np.ndarray]) -> None:
         for name in STATE:
-            setattr(self, f"_{name}", np.array(state[name]))
-        self._fixed = {kind: np.array(state[f"fixed_{kind}"]) for kind in self._fixed}
-        return self._obs()
+            setattr(self, f"_{name}", state[name])
+        self._fixed = {kind: state[f"fixed_{kind}"] for kind in self._fixed}
 
     def close(self) -> None:
-        """Free threads and the renderer."""
+        """Free threads and the renderers."""
         self._copies.close()
-        if self._camera is not None:
-            self._camera.close()
-            self._camera = None
+        if self._eye is not None:
+            self._eye.close()
+        super().close()

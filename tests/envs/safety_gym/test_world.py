@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bridle.envs import safety_gym
+from bridle.core.types import Leaf
+from bridle.envs import gl, safety_gym
 from bridle.envs.safety_gym import layout, rules
 from bridle.envs.safety_gym.layout import CannotPlace, Stream
 from bridle.envs.safety_gym.lidar import lidar
@@ -158,10 +159,10 @@ def test_lidars_read_what_the_paper_says_on_numpy_and_jax():
     rng = np.random.default_rng(0)
     place, objects = rng.normal(size=(30, 3)), rng.normal(0, 1.5, (30, 7, 2))
     turn = np.stack([np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(30)])
-    ours = lidar(place, objects, turn, 3.0, np)
+    ours = lidar(place, objects, turn, 3.0, np).max(1)
     slow = [slow_lidar(*one, 3.0) for one in zip(place, objects, turn, strict=True)]
     np.testing.assert_allclose(ours, slow, atol=1e-12)
-    np.testing.assert_allclose(jax.jit(lambda *x: lidar(*x, 3.0, jnp))(place, objects, turn), ours, atol=2e-5)
+    np.testing.assert_allclose(jax.jit(lambda *x: lidar(*x, 3.0, jnp).max(1))(place, objects, turn), ours, atol=2e-5)
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -224,3 +225,35 @@ def test_a_robot_that_drives_into_a_vase_moves_it():
     for _ in range(60):
         world.advance(np.array([[1.0, 0.0]]))
     assert world._physics[0, first] > vase[0] + 0.05 and world._physics[0, 1] < world._physics[0, first]
+
+
+needs_gl = pytest.mark.skipif(gl.available() is None, reason="no OpenGL without a screen")
+
+
+@needs_gl
+@pytest.mark.parametrize("robot", ["Point", "Car", "Doggo", "Ant"])
+@pytest.mark.parametrize(("vision", "colours"), [("rgb", 3), ("binary", 1)])
+def test_a_robot_sees_what_is_before_it_and_feels_itself(robot, vision, colours):
+    world = safety_gym.make(f"Safety{robot}Goal1-v0", 2, vision=vision)
+    obs = world.reset(np.array([4, 5]))
+    assert world.spec.obs == {"image": Leaf((64, 64, colours), "uint8"), "vector": Leaf((obs["vector"].shape[1],))}
+    assert obs["image"].shape == (2, 64, 64, colours) and obs["image"].std() > 5
+    assert not np.array_equal(obs["image"][0], obs["image"][1])
+    np.testing.assert_array_equal(world.set_state(world.get_state())["image"], obs["image"])
+    lidars = safety_gym.make(f"Safety{robot}Goal1-v0", 2).reset(np.array([4, 5]))
+    np.testing.assert_array_equal(lidars[:, :-48], obs["vector"])
+    ahead = world._turn()[:, :, 1 if robot in ("Ant", "Car") else 0] * (-1 if robot == "Car" else 1)
+    world._goal[:] = world._place + ahead  # it is seen though it is no body
+    moved = world._obs()["image"]
+    assert not np.array_equal(moved, obs["image"])
+    if vision == "binary":
+        assert set(np.unique(moved)) <= {0, 255}
+    world.close()
+
+
+def test_vision_says_what_is_missing_where_nothing_can_be_drawn(monkeypatch):
+    monkeypatch.setattr(gl, "available", lambda: None)
+    with pytest.raises(RuntimeError, match="no OpenGL works here"):
+        safety_gym.make("SafetyPointGoal1-v0", 1, vision="rgb")
+    with pytest.raises(ValueError, match="vision = 'depth'; allowed: None, 'rgb', 'binary'"):
+        safety_gym.make("SafetyPointGoal1-v0", 1, vision="depth")

@@ -41,7 +41,7 @@ def test_two_steps_from_any_state_are_those_of_gymnasium(name):
     high, nq = env.model.actuator_ctrlrange[:, 1], env.model.nq
     ends = 0
     for batch in np.split(states(world, 40, rng), 5):
-        world.set_state({**world.get_state(), "physics": batch, "told": world._physics.begin(batch)})
+        world.set_state({**world.get_state(), "physics": batch, "told": world._bodies.begin(batch)})
         actions = rng.uniform(-1, 1, (2, 8, world.spec.action.size))
         ours = [(*world.advance(action), world._velocity) for action in actions]
         for k, state in enumerate(batch):

@@ -134,7 +134,7 @@ def test_actions_are_cut_and_scaled():
     world.step(np.repeat([[1.0], [7.0]], 17, 1))
     np.testing.assert_array_equal(*world.get_state()["physics"])
     world.set_state(state)
-    strongest = world._physics._data[0].model.actuator_ctrlrange[:, 1]
+    strongest = world._bodies._data[0].model.actuator_ctrlrange[:, 1]
     np.testing.assert_allclose(strongest, 0.4)
     np.testing.assert_allclose(world._half, 0.4)
     world.close()
