@@ -1,5 +1,5 @@
 """bridle's side of each comparison: `updates` at FSRL's shapes; `halfcheetah`, `pointgoal` and
-`pointgoal-often` (the actor moves at every update) end to end by `bridle.train`."""
+`pointgoal-often` (the actor moves at every update) end to end by `bridle.train`; the id of a task: that world alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 from window import Window, arguments
 
 import bridle
+from bridle import envs
 from bridle.algorithms import config_class, preset
 from bridle.core.types import Continuous, CostLimit, Leaf, Spec, Transition
 from bridle.data.replay import Ring
@@ -29,6 +30,8 @@ NEVER = 10**9
 ALIKE = {"hidden": (256, 256), "batch": 256, "n_step": 1, "every": 64, "times": 64, "warmup": 1_000, "num_envs": 1,
          "steps": NEVER, "eval_every": NEVER, "eval_episodes": 1, "checkpoint_every": NEVER}  # fmt: skip
 """What the peers train with, an update a step in blocks of 64; nothing else is done meanwhile but rows of metrics."""
+COPIES = 64
+"""Of a world that is stepped alone."""
 ENVS, ROWS = 10, 2_000
 """Copies, and env steps of each in replay."""
 
@@ -86,6 +89,18 @@ def end_to_end(window: Window, algorithm: str, env, **settings) -> None:
         bridle.train(algorithm, env=env, run=f"{room}/run", **ALIKE, **settings)
 
 
+def world(window: Window, id: str) -> None:
+    """Env steps of 64 copies with random actions, resets included."""
+    made = envs.make(id, COPIES)
+    made.reset(np.arange(COPIES))
+    horizon, count = made.spec.horizon, 0
+    action = np.random.default_rng(0).uniform(-1, 1, (horizon, COPIES, made.spec.action.size))
+    while not window.note(count):
+        for one in action:  # whole episodes, so that each has its reset
+            made.step(one)
+        count += horizon * COPIES
+
+
 class PointGoal(gymnasium.Env):
     """SafetyPointGoal1-v0, stepped in a process of OmniSafe's environment, since it does not run beside current NumPy."""
 
@@ -124,5 +139,5 @@ if __name__ == "__main__":
         "pointgoal": partial(pointgoal, python=told.python, every=2),
         "pointgoal-often": partial(pointgoal, python=told.python, every=1),
     }
-    sides[told.what](window)
+    sides.get(told.what, partial(world, id=told.what))(window)
     window.tell("bridle", "jax", "numpy", "gymnasium", "mujoco")

@@ -44,8 +44,14 @@ class Peer(NamedTuple):
     task: str
     unit: str
     ways: tuple[Way, ...]
+    home: str | None = None
+    """The peer whose environment it shares, if it has none of its own."""
 
 
+WORLDS = tuple(
+    f"Safety{task}"
+    for task in ("PointGoal1-v0", "CarGoal1-v0", "PointButton1-v0", "DoggoGoal1-v0", "HalfCheetahVelocity-v1")
+)
 HALFCHEETAH = "SAC on HalfCheetah-v5, 256x256, batch 256, one update a step"
 PEERS = {
     "fsrl": Peer(
@@ -69,6 +75,12 @@ PEERS = {
             Way("OmniSafe; both move the actor at every second update", "", "pointgoal", 2.5),
             Way("OmniSafe; bridle moves it at every update", "", "pointgoal-often", None),
         ),
+    ),
+    "safety_gymnasium": Peer(
+        "a world alone, random actions, resets included; theirs one copy, ours 64 in one process",
+        "env steps/s",
+        tuple(Way(f"Safety-Gymnasium, {id}", id, id, None) for id in WORLDS),
+        home="omnisafe",
     ),
 }
 NOTES = """In a round every side runs once, one right after another, in turns forwards and backwards. Ratio: bridle's speed over
@@ -146,7 +158,7 @@ def compare(name: str, told: argparse.Namespace, room: Path) -> tuple[list[str],
     """Rows of the table, one for each way of the peer; and the versions of both sides."""
     peer = PEERS[name]
     say(f"{name}: its environment")
-    python = environment(name, room, told.python, told.pip)
+    python = environment(peer.home or name, room, told.python, told.pip)
     theirs = [[str(python), str(HERE / f"peer_{name}.py"), way.theirs] for way in peer.ways]
     ours = [[sys.executable, str(HERE / "ours.py"), way.ours, "--python", str(python)] for way in peer.ways]
     found: dict[tuple[str, ...], list[dict]] = {tuple(side): [] for side in theirs + ours}  # each once

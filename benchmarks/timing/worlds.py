@@ -5,12 +5,12 @@ from __future__ import annotations
 from statistics import median
 from time import process_time
 
-import mujoco
 import numpy as np
-from mujoco import rollout
 
 from bridle import envs
-from bridle.core.machine import cores
+from bridle.envs.copies import Copies
+from bridle.envs.safety_gym.table import SUBSTEPS
+from bridle.envs.safety_gym.world import NavigationWorld
 from bridle.envs.velocity.bodies import load
 from bridle.envs.velocity.world import VelocityWorld
 from timing.clock import rate, spread, verdict
@@ -22,10 +22,12 @@ WORLDS = (
     ("SafetyCarCircle-v0", 16, 15_000),
     ("SafetyHalfCheetahVelocity-v1", 64, 45_000),
     ("SafetyAntVelocity-v1", 16, None),
-    ("SafetyPointGoal1-v0", 16, 20_000),
-    ("SafetyCarGoal1-v0", 16, 12_000),
-    ("SafetyPointButton1-v0", 16, 12_000),
-    ("SafetyDoggoGoal1-v0", 16, 3_000),
+    ("SafetyPointGoal1-v0", 64, 20_000),
+    ("SafetyCarGoal1-v0", 64, 12_000),
+    ("SafetyPointButton1-v0", 64, 12_000),
+    ("SafetyDoggoGoal1-v0", 64, 3_000),
+    ("SafetyPointGoal1-v0", 16, None),
+    ("SafetyCarGoal1-v0", 16, None),
 )
 """Task, copies, mark (None: told for itself)."""
 
@@ -43,7 +45,7 @@ def worlds(repeats: int, seconds: float) -> str:
             steps, spent = rate(lambda world=world, actions=actions: play(world, actions), seconds)
             used = process_time() - begin
             speeds.append(steps * copies * len(actions) / spent)
-            if isinstance(world, VelocityWorld):
+            if isinstance(world, (VelocityWorld, NavigationWorld)):
                 share.append(steps * copies * len(actions) / used / engine(world, actions))
     head = [
         "| task | copies | env steps/s | of `mujoco.rollout` alone, by processor time | mark | |",
@@ -72,17 +74,23 @@ def play(world, actions) -> None:
         world.step(action)
 
 
-def engine(world: VelocityWorld, actions) -> float:
+def engine(world, actions) -> float:
     """Env steps a second of processor time of `mujoco.rollout` alone: the same copies from where they are, with no end of episodes."""
-    model, repeat, state = load(world.robot), world.robot.repeat, world.get_state()["physics"]
-    copies, threads = len(state), cores()
-    data = [mujoco.MjData(model) for _ in range(threads)]
-    control = np.repeat(model.actuator_ctrlrange[:, 1] * actions[:, :, None], repeat, axis=2)
-    path, sensors = np.empty((copies, repeat, state.shape[1])), np.empty((copies, repeat, 0))
-    with rollout.Rollout(nthread=threads if threads > 1 else 0) as native:
-        begin = process_time()
-        for held in control[:200]:
-            words = {"skip_checks": True, "nstep": repeat, "state": path, "sensordata": sensors}
-            native.rollout([model] * copies, data, state, held, chunk_size=max(1, copies // (8 * threads)), **words)
-            state = path[:, -1].copy()
-        return copies * len(control[:200]) / (process_time() - begin)
+    state, model = (
+        world.get_state()["physics"],
+        world._at.model if isinstance(world, NavigationWorld) else load(world.robot),
+    )
+    copies = Copies(model, len(state), SUBSTEPS if isinstance(world, NavigationWorld) else world.robot.repeat)
+    control, begin = model.actuator_ctrlrange[:, 1] * actions[:200], process_time()
+    if isinstance(world, NavigationWorld):
+        led = world._driven()  # where things stand, and what leads them
+        for held in control:
+            led = led.copy()
+            led[:, :, : model.nu] = held[:, None]
+            state, _ = copies.step(state, led)
+    else:
+        for held in control:
+            state = copies.advance(state, held)
+    spent = process_time() - begin
+    copies.close()
+    return len(state) * len(control) / spent

@@ -272,7 +272,8 @@ def _restore(start: checkpoint.Loaded, progress: loop.Progress, duties: Duties) 
     if source:
         carry = arrays.restore(duties.collector.carry, arrays.below(source, "carry"))
         world = arrays.below(source, "world")
-        duties.collector.set_state({"world": world, "carry": carry, "fresh": source["fresh"]})
+        kinds = source.get("kinds", duties.collector.kinds)
+        duties.collector.set_state({"world": world, "carry": carry, "fresh": source["fresh"], "kinds": kinds})
     else:
         duties.collector.restart(start.step)
         duties.memory.forget_open_episodes()

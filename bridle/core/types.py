@@ -49,6 +49,8 @@ class Outcome(NamedTuple):
     terminated: np.ndarray
     truncated: np.ndarray
     valid: np.ndarray
+    kinds: np.ndarray | None = None
+    """What each of `Spec.kinds` cost, float [N K]: for logs alone."""
 
 
 class Episodes(NamedTuple):
@@ -113,6 +115,8 @@ class Spec:
     """Name of each constraint; empty where the world tells no cost."""
     notes: tuple[tuple[str, str], ...] = ()
     """What stands in the run folder and in every table about this world, such as `("dialect", "fsrl")`."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of cost that the world also tells apart, such as `hazards`."""
 
 
 UNITS = ("horizon", "infinite", "calibrated")

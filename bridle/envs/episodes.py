@@ -37,13 +37,17 @@ class EpisodicWorld:
     def step(self, action: np.ndarray) -> Outcome:
         """One env step of every copy under `action`, float [N A]; a copy at its end begins anew."""
         obs, reward, cost, terminated, truncated = self.advance(action)
-        ended = terminated | truncated
+        kinds, ended = self._kinds(), terminated | truncated
         now = self.restart(np.flatnonzero(ended)) if ended.any() else obs
-        return Outcome(obs, now, reward, cost, terminated, truncated, np.ones(len(ended), bool))
+        return Outcome(obs, now, reward, cost, terminated, truncated, np.ones(len(ended), bool), kinds)
 
     def advance(self, action: np.ndarray):
         """The same, but no copy begins anew: obs, reward, cost, terminated, truncated."""
         raise NotImplementedError
+
+    def _kinds(self) -> np.ndarray | None:
+        """What each of `Spec.kinds` cost in the last step, [N K]."""
+        return None
 
     def _begin(self, who: np.ndarray) -> None:
         """Put the copies `who` where their episode begins."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from dataclasses import replace
 
 import gymnasium
 import numpy as np
@@ -29,6 +30,9 @@ from bridle.envs.adapter import (
 
 PROBE_STEPS = 10
 """Random steps after which an environment that told no cost is taken to tell none."""
+KIND = "cost_"
+"""How the names of kinds of cost begin in an info."""
+NUMBERS = (bool, int, float, np.bool_, np.number)
 STATELESS = ("OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "RescaleAction", "ClipAction", "FlattenObservation",
              "RescaleObservation", "ReshapeObservation", "DtypeObservation", "FilterObservation", "ClipReward")  # fmt: skip
 """Gymnasium's wrappers whose state is nothing but elapsed steps."""
@@ -65,7 +69,7 @@ def make(env, num_envs: int, told=True, workers: str | None = None, time_limit: 
     first.close()
     made = [functools.partial(_copy, factory, name, i, told, costs, time_limit) for i in range(num_envs)]
     if workers:
-        return processes(made, spec)
+        return processes(made, replace(spec, kinds=()))  # vector environments tell no kinds
     copies = [one() for one in made]
     if len({id(first.unwrapped), *(id(copy.unwrapped) for copy in copies)}) <= num_envs:
         raise ValueError(f"environment {name!r} returned the same object twice; it has to make a new one at each call")
@@ -81,11 +85,12 @@ def probe(copy: Copy, num_envs: int) -> tuple[Spec, Actions]:
         _, _, terminated, truncated, _ = copy.step(copy.action_space.sample())
         if terminated or truncated:
             copy.reset()
+    kinds = tuple(sorted(copy.kinds)) if copy.costs else ()
     notes = (("cost", copy.hint),) if copy.hint and copy.told and not copy.costs else ()
     horizon = _horizon(copy.env)
-    return Spec(
-        copy.name, obs, actions.kind, num_envs, horizon, names_of(copy.costs) if copy.costs else (), notes
-    ), actions
+    constraints = names_of(copy.costs) if copy.costs else ()
+    spec = Spec(copy.name, obs, actions.kind, num_envs, horizon, constraints, notes, kinds)
+    return spec, actions
 
 
 class Copy(gymnasium.Wrapper):
@@ -99,6 +104,8 @@ class Copy(gymnasium.Wrapper):
         self.name, self.index, self.told, self.costs = name, index, told, costs if told else 0
         self.leaves = leaves_of(env.observation_space, name)
         self.seed, self.elapsed, self.action, self.hint = None, 0, None, ""
+        self.kinds: dict[str, float] = {}
+        """What info["cost_NAME"] of the last step told, by NAME; a kind that was told once stays, at 0."""
 
     def reset(self, *, seed=None, options=None):
         """Begin an episode."""
@@ -125,6 +132,8 @@ class Copy(gymnasium.Wrapper):
         obs = read(self.leaves, obs, self.where)
         reward = float(self._numbers("reward", reward, 1)[0])
         cost = self._cost(cost[0] if cost else info.get("cost"), info)
+        told = {key.removeprefix(KIND): info[key] for key in info if str(key).startswith(KIND)}
+        self.kinds = dict.fromkeys(self.kinds, 0.0) | {k: float(v) for k, v in told.items() if isinstance(v, NUMBERS)}
         return obs, reward, bool(terminated), bool(truncated), {"cost": cost}
 
     def where(self, _=None) -> str:
@@ -195,10 +204,10 @@ class Copies:
             self.episode[i] += 1
             self.obs[i] = self._begin(i)
         now = stack(self.obs) if (terminated | truncated).any() else next_obs
-        cost = np.stack([info["cost"] for info in infos])
-        return Outcome(
-            next_obs, now, np.array(reward, np.float32), cost, terminated, truncated, np.ones_like(terminated)
-        )
+        cost, valid = np.stack([info["cost"] for info in infos]), np.ones_like(terminated)
+        kinds = [[copy.kinds.get(kind, 0.0) for kind in self.spec.kinds] for copy in self.copies]
+        told = np.array(kinds, np.float32) if self.spec.kinds else None
+        return Outcome(next_obs, now, np.array(reward, np.float32), cost, terminated, truncated, valid, told)
 
     def get_state(self):
         """What the copies tell by their own `get_state`, with clocks and random numbers; None if they cannot."""

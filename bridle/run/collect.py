@@ -43,6 +43,11 @@ def told_cost(outcome: Outcome) -> np.ndarray:
     return outcome.cost if outcome.cost.shape[1] else np.zeros((len(outcome.cost), 1), np.float32)
 
 
+def told_kinds(outcome: Outcome, kinds: int) -> np.ndarray:
+    """What each kind of cost came to, [N K]; zeros where the world tells none."""
+    return np.zeros((len(outcome.cost), kinds), np.float32) if outcome.kinds is None else outcome.kinds
+
+
 def acting(algorithm: Algorithm, num_envs: int, explore: bool):
     """The compiled act: (actor, carry, fresh [N], obs, key, place) -> carry, action, extras; `fresh` copies begin anew."""
 
@@ -74,9 +79,13 @@ class Collector:
         self.obs = self.world.reset(env_seeds(self.seed, "seeds", self.num_envs, step))
         self.carry = self._begin()
         self.fresh = np.ones(self.num_envs, np.bool_)
+        self.kinds = np.zeros((self.num_envs, len(self.spec.kinds)), np.float32)
+        """What each kind of cost came to in the open episodes, [N K]; `finished` has those that ended in the last `gather`."""
+        self.finished: list[np.ndarray] = []
 
     def gather(self, actor, step: int, rows: int) -> list[Transition]:
         """`rows` steps of every copy, from `step` env steps on."""
+        self.finished = []
         return [self._step(actor, step + i * self.num_envs) for i in range(rows)]
 
     def _step(self, actor, step: int) -> Transition:
@@ -90,6 +99,10 @@ class Collector:
         outcome = self.world.step(action)
         ended = outcome.terminated | outcome.truncated
         self.obs, self.fresh = outcome.obs, ended | ~outcome.valid
+        if self.spec.kinds:
+            self.kinds += told_kinds(outcome, len(self.spec.kinds))
+            self.finished += [self.kinds[i].copy() for i in np.flatnonzero(ended)]
+            self.kinds[ended] = 0.0
         return Transition(
             obs=obs,
             action=action,
@@ -112,9 +125,10 @@ class Collector:
         world = self.world.get_state()
         if world is None:
             return None
-        return {"world": world, "carry": self.carry, "fresh": self.fresh}
+        return {"world": world, "carry": self.carry, "fresh": self.fresh, "kinds": self.kinds.copy()}
 
     def set_state(self, state: dict) -> None:
         """Go on with the open episodes that `get_state` told."""
         self.obs = self.world.set_state(jax.tree.map(np.asarray, state["world"]))
         self.carry, self.fresh = state["carry"], np.asarray(state["fresh"])
+        self.kinds = np.array(state["kinds"])

@@ -69,6 +69,8 @@ class Duties:
     def report(self, progress: Progress, metrics: dict[str, float], episodes: list) -> None:
         """Take note of a block."""
         self.tally.add(metrics, episodes)
+        if episodes:
+            self.tally.add_kinds(self.collector.spec.kinds, self.collector.finished)
         self.display.tick(progress.step, progress.updates - self.first_updates)
 
     def evaluate(self, progress: Progress) -> None:

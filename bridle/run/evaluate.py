@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from bridle.core.algorithm import Algorithm
 from bridle.core.names import by_constraint
 from bridle.core.types import World
-from bridle.run.collect import acting, base_key, env_seeds, told_cost
+from bridle.run.collect import acting, base_key, env_seeds, told_cost, told_kinds
 
 LONGEST = 100_000
 """Env steps after which an episode of an evaluation is taken to have no end."""
@@ -25,6 +26,8 @@ class Evaluation(NamedTuple):
     """[F C], undiscounted."""
     length: np.ndarray
     """[F], env steps."""
+    kinds: Mapping[str, np.ndarray] = MappingProxyType({})
+    """What each kind of cost came to, [F], where the world tells them apart."""
 
     def feasible(self, limit) -> bool:
         """Does the mean cost of these episodes meet every limit?"""
@@ -37,6 +40,7 @@ class Evaluation(NamedTuple):
             "eval/return": float(self.returns.mean()),
             "eval/return_std": float(self.returns.std()),
             **by_constraint("eval/cost", costs.astype(float).tolist()),
+            **{f"eval/cost_{name}": float(told.mean()) for name, told in self.kinds.items()},
             "eval/length": float(self.length.mean()),
             "eval/feasible": float(self.feasible(limit)),
         }
@@ -62,8 +66,8 @@ class Evaluator:
         n = self.world.spec.num_envs
         obs = self.world.reset(env_seeds(self.seed, "evaluation", n, place))
         carry, fresh = self._begin(n), np.ones(n, np.bool_)
-        constraints = max(1, len(self.world.spec.constraints))
-        sums = np.zeros((n, 2 + constraints))
+        constraints, names = max(1, len(self.world.spec.constraints)), self.world.spec.kinds
+        sums = np.zeros((n, 2 + constraints + len(names)))
         left = np.full(n, episodes // n) + (np.arange(n) < episodes % n)
         finished: list[np.ndarray] = []
         watching, tick = watch is not None, 0
@@ -73,7 +77,8 @@ class Evaluator:
             where = np.uint32((place * 1_000_003 + tick) % 2**32)
             carry, action, _ = self._act(actor, carry, fresh, obs, self._key, where)
             outcome = self.world.step(np.asarray(action))
-            sums += outcome.valid[:, None] * np.column_stack([outcome.reward, np.ones(n), told_cost(outcome)])
+            kinds = told_kinds(outcome, len(names))
+            sums += outcome.valid[:, None] * np.column_stack([outcome.reward, np.ones(n), told_cost(outcome), kinds])
             ended = outcome.valid & (outcome.terminated | outcome.truncated)
             if watching:
                 watching = not ended[0]
@@ -90,4 +95,5 @@ class Evaluator:
                 )
             obs, fresh, tick = outcome.obs, ended | ~outcome.valid, tick + 1
         table = np.array(finished)
-        return Evaluation(table[:, 0], table[:, 2:], table[:, 1].astype(int))
+        cost, kinds = np.split(table[:, 2:], [constraints], 1)
+        return Evaluation(table[:, 0], cost, table[:, 1].astype(int), dict(zip(names, kinds.T, strict=True)))

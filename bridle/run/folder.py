@@ -176,10 +176,8 @@ def spec_from_json(data: dict) -> Spec:
 
     action = Continuous(**data["action"]) if "size" in data["action"] else Discrete(**data["action"])
     notes = tuple((name, text) for name, text in data["notes"])
-    constraints = tuple(data["constraints"])
-    return Spec(
-        **{**data, "obs": _obs_from_json(data["obs"]), "action": action, "notes": notes, "constraints": constraints}
-    )
+    names = {key: tuple(data.get(key, ())) for key in ("constraints", "kinds")}
+    return Spec(**{**data, "obs": _obs_from_json(data["obs"]), "action": action, "notes": notes, **names})
 
 
 def _obs_to_json(obs: Any) -> dict:

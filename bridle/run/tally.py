@@ -26,6 +26,12 @@ class Tally:
                 self._add(name, value)
             self._add("episode/length", length)
 
+    def add_kinds(self, names: tuple[str, ...], episodes: list) -> None:
+        """What each kind of cost came to in the episodes that finished, [K] each."""
+        for told in episodes:
+            for name, value in zip(names, told, strict=True):
+                self._add(f"episode/cost_{name}", value)
+
     def _add(self, name: str, value: float) -> None:
         total, count = self._sums.get(name, (0.0, 0))
         self._sums[name] = (total + float(value), count + 1)

@@ -66,6 +66,7 @@ class NavigationWorld(EpisodicWorld):
             num_envs=num_envs,
             horizon=horizon,
             constraints=mistakes if cost == "each" else ("cost",) if mistakes else (),
+            kinds=mistakes,
             notes=(*notes.items(), ("dt", f"{self.dt:.4g} s"), ("physics", f"MuJoCo {mujoco.__version__}")),
         )
         self.reset(np.zeros(num_envs, np.int64))
@@ -155,6 +156,11 @@ class NavigationWorld(EpisodicWorld):
             self._lengths[done] = self._measure()[done]
         return self._obs(), reward.astype(np.float32), cost, lost, self._ends()
 
+    def _kinds(self) -> np.ndarray | None:
+        """1 for each kind of mistake that was made."""
+        found = [(value > 0).astype(np.float32) for value in self.mistakes.values()]
+        return np.stack(found, 1) if found else None
+
     def _driven(self) -> np.ndarray:
         """What drives each sub-step, [N SUBSTEPS U]: gremlins are led round their places."""
         if not self._gremlins:
@@ -170,7 +176,7 @@ class NavigationWorld(EpisodicWorld):
     def _cost(self, found: dict[str, np.ndarray]) -> np.ndarray:
         """float32 [N C]"""
         if self._priced == "each":
-            return np.stack([(value > 0) * 1.0 for value in found.values()], 1).astype(np.float32)
+            return self._kinds()
         total = sum(found.values()) if found else np.zeros(len(self._step))
         if not self.spec.constraints:
             return np.zeros((len(self._step), 1), np.float32)
