@@ -84,7 +84,15 @@ def check_elsewhere(name: str) -> None:
             raise ValueError(f"no environment {name!r}{nearest(name, [*gymnasium.registry, *tasks()])}")
 
 
-def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, exact: bool = True, **args):
+def make(
+    env,
+    num_envs: int = 1,
+    cost_fn=None,
+    time_limit: int | None = None,
+    exact: bool = True,
+    action_repeat: int = 1,
+    **args,
+):
     """`num_envs` copies of `env` as a `World`.
 
     `env`: a name of ours (`SafetyCarCircle-v0`, `toy/Corridor-v0`), a Gymnasium id (also `module:Id-v0`),
@@ -92,11 +100,13 @@ def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, ex
     `num_envs`), or such an object itself. `cost_fn(obs, action, next_obs)` (or `module:function`) gives the cost
     [N] or [N C] of batched arrays, with the action in the environment's own units; it replaces what the environment
     tells. `time_limit` truncates a `gymnasium.Env` that has no limit of its own after so many steps. `args` go to the
-    environment; `workers="process"` steps Gymnasium environments in processes of their own. Without `exact`, an
+    environment, but for `action_repeat`: so many of its steps make one env step, whose rewards and costs add up. `workers="process"` steps Gymnasium environments in processes of their own. Without `exact`, an
     environment that has a number of copies of its own may have another than `num_envs`.
     """
     if not isinstance(num_envs, int) or num_envs < 1:
         raise ValueError(f"num_envs = {num_envs!r}; allowed: an integer > 0")
+    if not isinstance(action_repeat, int) or action_repeat < 1:
+        raise ValueError(f"action_repeat = {action_repeat!r}; allowed: an integer > 0")
     if isinstance(cost_fn, str):
         cost_fn = find(cost_fn, "cost_fn")
     if isinstance(env, str):
@@ -106,7 +116,7 @@ def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, ex
         bare = env.removeprefix("bridle/")
         if bare in tasks() and bare != "toy/Counting-v0":
             world = _call(importlib.import_module(f"bridle.envs.{_room(bare)}").make, bare, num_envs, args)
-            return _with_cost(world, cost_fn)
+            return _with_cost(repeated(world, action_repeat), cost_fn)
         env = bare
         if bare.startswith(f"{ORIGINAL}:"):
             from bridle.envs import safety_gymnasium
@@ -114,7 +124,8 @@ def make(env, num_envs: int = 1, cost_fn=None, time_limit: int | None = None, ex
             env, args = safety_gymnasium.factory(bare.partition(":")[2], **args), {}
     from bridle.envs import gymnasium
 
-    world = gymnasium.make(env, num_envs, told=cost_fn is None, time_limit=time_limit, exact=exact, **args)
+    how = {"told": cost_fn is None, "time_limit": time_limit, "exact": exact, "repeat": action_repeat}
+    world = gymnasium.make(env, num_envs, **how, **args)
     return _with_cost(world, cost_fn)
 
 
@@ -186,6 +197,19 @@ def refuse_unknown(env: str, args, allowed) -> None:
             raise ValueError(
                 f"environment {env!r} takes no argument {name!r}{nearest(name, allowed)}; allowed: {several}"
             )
+
+
+def repeated(world, times: int):
+    """`world`, whose every action lasts for `times` of its steps."""
+    if times == 1:
+        return world
+    if not hasattr(world, "advance"):
+        raise ValueError(
+            f"environment {world.spec.name!r} takes no action_repeat: only single environments and ours do"
+        )
+    from bridle.envs.repeat import Repeated
+
+    return Repeated(world, times)
 
 
 def _with_cost(world, cost_fn):

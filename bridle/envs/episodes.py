@@ -37,7 +37,7 @@ class EpisodicWorld:
     def step(self, action: np.ndarray) -> Outcome:
         """One env step of every copy under `action`, float [N A]; a copy at its end begins anew."""
         obs, reward, cost, terminated, truncated = self.advance(action)
-        kinds, ended = self._kinds(), terminated | truncated
+        kinds, ended = self.kinds(), terminated | truncated
         now = self.restart(np.flatnonzero(ended)) if ended.any() else obs
         return Outcome(obs, now, reward, cost, terminated, truncated, np.ones(len(ended), bool), kinds)
 
@@ -45,7 +45,7 @@ class EpisodicWorld:
         """The same, but no copy begins anew: obs, reward, cost, terminated, truncated."""
         raise NotImplementedError
 
-    def _kinds(self) -> np.ndarray | None:
+    def kinds(self) -> np.ndarray | None:
         """What each of `Spec.kinds` cost in the last step, [N K]."""
         return None
 

@@ -38,7 +38,16 @@ STATELESS = ("OrderEnforcing", "PassiveEnvChecker", "TimeLimit", "RescaleAction"
 """Gymnasium's wrappers whose state is nothing but elapsed steps."""
 
 
-def make(env, num_envs: int, told=True, workers: str | None = None, time_limit: int | None = None, exact=True, **args):
+def make(
+    env,
+    num_envs: int,
+    told: bool = True,
+    workers: str | None = None,
+    time_limit: int | None = None,
+    exact: bool = True,
+    repeat: int = 1,
+    **args,
+):
     """A world from whatever a user may call an environment; see `bridle.envs.make`. Without `told`, costs are ignored."""
     from bridle.envs.vector import Vectorised, processes
 
@@ -48,8 +57,12 @@ def make(env, num_envs: int, told=True, workers: str | None = None, time_limit: 
     first = factory()
     name = name or _kind(first)
     if isinstance(getattr(first, "spec", None), Spec):
-        return _fitting(first, first.spec.num_envs, name, num_envs, exact)
+        return door.repeated(_fitting(first, first.spec.num_envs, name, num_envs, exact), repeat)
     if isinstance(first, VectorEnv):
+        if repeat > 1:
+            raise ValueError(
+                f"environment {name!r} is a VectorEnv, which takes no action_repeat: wrap what it is made of"
+            )
         return Vectorised(_fitting(first, first.num_envs, name, num_envs, exact), name, told)
     if not isinstance(first, gymnasium.Env):
         raise ValueError(
@@ -62,12 +75,13 @@ def make(env, num_envs: int, told=True, workers: str | None = None, time_limit: 
             f"environment {name!r} is one object and num_envs = {num_envs}: pass a callable that makes it, "
             f"such as lambda: {type(env.unwrapped).__name__}(...), or num_envs=1 and no workers"
         )
-    spec, actions = probe(Copy(limited(first, time_limit), name, 0, told), num_envs)
+    time_limit = None if time_limit is None else time_limit * repeat
+    spec, actions = probe(Copy(limited(first, time_limit), name, 0, told, None, repeat), num_envs)
     costs = len(spec.constraints)
     if given:
-        return Copies([Copy(limited(first, time_limit), name, 0, told, costs)], spec, actions)
+        return Copies([Copy(limited(first, time_limit), name, 0, told, costs, repeat)], spec, actions)
     first.close()
-    made = [functools.partial(_copy, factory, name, i, told, costs, time_limit) for i in range(num_envs)]
+    made = [functools.partial(_copy, factory, name, i, told, costs, time_limit, repeat) for i in range(num_envs)]
     if workers:
         return processes(made, replace(spec, kinds=()))  # vector environments tell no kinds
     copies = [one() for one in made]
@@ -88,6 +102,7 @@ def probe(copy: Copy, num_envs: int) -> tuple[Spec, Actions]:
     kinds = tuple(sorted(copy.kinds)) if copy.costs else ()
     notes = (("cost", copy.hint),) if copy.hint and copy.told and not copy.costs else ()
     horizon = _horizon(copy.env)
+    horizon = None if horizon is None else -(-horizon // copy.repeat)
     constraints = names_of(copy.costs) if copy.costs else ()
     spec = Spec(copy.name, obs, actions.kind, num_envs, horizon, constraints, notes, kinds)
     return spec, actions
@@ -96,12 +111,14 @@ def probe(copy: Copy, num_envs: int) -> tuple[Spec, Actions]:
 class Copy(gymnasium.Wrapper):
     """One copy: its cost in info["cost"] as float32 [C] and nothing else there; what goes wrong, said in full.
 
-    `costs`: how many it tells, None if that is to be found out. Without `told`, they are ignored.
+    `costs`: how many it tells, None if that is to be found out. Without `told`, they are ignored. `repeat`: how many of its
+    steps one action lasts.
     """
 
-    def __init__(self, env, name: str, index: int, told: bool = True, costs: int | None = None):
+    def __init__(self, env, name: str, index: int, told: bool = True, costs: int | None = None, repeat: int = 1):
         super().__init__(env)
-        self.name, self.index, self.told, self.costs = name, index, told, costs if told else 0
+        self.name, self.index, self.told, self.repeat = name, index, told, repeat
+        self.costs = costs if told else 0
         self.leaves = leaves_of(env.observation_space, name)
         self.seed, self.elapsed, self.action, self.hint = None, 0, None, ""
         self.kinds: dict[str, float] = {}
@@ -118,7 +135,19 @@ class Copy(gymnasium.Wrapper):
         return read(self.leaves, found[0], self.where), {}
 
     def step(self, action):
-        """One step: five values, whether the environment gives five or six."""
+        """One step, or as many as one action lasts: five values, whether the environment gives five or six."""
+        obs, reward, terminated, truncated, info = self._once(action)
+        kinds = self.kinds
+        for _ in range(self.repeat - 1):
+            if terminated or truncated:
+                break
+            obs, more, terminated, truncated, told = self._once(action)
+            reward, info = reward + more, {"cost": info["cost"] + told["cost"]}
+            kinds = {name: kinds.get(name, 0.0) + value for name, value in self.kinds.items()}
+        self.kinds = kinds
+        return obs, reward, terminated, truncated, info
+
+    def _once(self, action):
         self.elapsed, self.action = self.elapsed + 1, action
         found = self._guard("step", lambda: self.env.step(action))
         if not isinstance(found, tuple) or len(found) not in (5, 6):
@@ -249,8 +278,8 @@ def limited(env: gymnasium.Env, steps: int | None) -> gymnasium.Env:
     return env if steps is None or _horizon(env) is not None else gymnasium.wrappers.TimeLimit(env, steps)
 
 
-def _copy(factory, name, index, told, costs, time_limit):
-    return Copy(limited(factory(), time_limit), name, index, told, costs)
+def _copy(factory, name, index, told, costs, time_limit, repeat):
+    return Copy(limited(factory(), time_limit), name, index, told, costs, repeat)
 
 
 def _fitting(world, copies, name, num_envs, exact):

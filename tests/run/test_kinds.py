@@ -42,7 +42,7 @@ def test_a_world_without_cost_tells_no_kinds():
 
 def test_kinds_stand_in_the_rows_of_a_run(tmp_path):
     settings = {"env": "SafetyPointGoal2-v0", "env_args": ("horizon=25",), "cost_limit": 25.0, "num_envs": 4}
-    run = bridle.train("sac-lag", run=str(tmp_path / "run"), steps=400, eval_every=200, log_every=200, eval_episodes=4,
+    bridle.train("sac-lag", run=str(tmp_path / "run"), steps=400, eval_every=200, log_every=200, eval_episodes=4,
                        warmup=10_000, seed=3, **settings)  # fmt: skip
     rows = read(tmp_path / "run" / "metrics.csv")
     for where in ("episode", "eval"):

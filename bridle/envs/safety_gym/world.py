@@ -156,7 +156,7 @@ class NavigationWorld(EpisodicWorld):
             self._lengths[done] = self._measure()[done]
         return self._obs(), reward.astype(np.float32), cost, lost, self._ends()
 
-    def _kinds(self) -> np.ndarray | None:
+    def kinds(self) -> np.ndarray | None:
         """1 for each kind of mistake that was made."""
         found = [(value > 0).astype(np.float32) for value in self.mistakes.values()]
         return np.stack(found, 1) if found else None
@@ -176,7 +176,7 @@ class NavigationWorld(EpisodicWorld):
     def _cost(self, found: dict[str, np.ndarray]) -> np.ndarray:
         """float32 [N C]"""
         if self._priced == "each":
-            return self._kinds()
+            return self.kinds()
         total = sum(found.values()) if found else np.zeros(len(self._step))
         if not self.spec.constraints:
             return np.zeros((len(self._step), 1), np.float32)
