@@ -76,6 +76,43 @@ ICML22_GYM_OPTIONS = {
     "eval_episodes": 20,
 }
 
+FSRL_CVPO = {
+    "hidden": (128, 128),
+    "head": "diagonal",
+    "initial_std": 1.0,
+    "critics": 1,
+    "cost_critics": 1,
+    "n_step": 2,
+    "batch": 256,
+    "every": 3_000,
+    "times": 600,
+    "memory": 200_000,
+    "warmup": 0,
+    "samples": 16,
+    "radius": 0.02,
+    "multiplier_cap": 20.0,
+    "limit_unit": "horizon",
+    "fit_steps": 1,
+    "mean_radius": 0.005,
+    "covariance_radius": 0.0005,
+    "alpha_rule": "ascent",
+    "alpha_rates": (20.0, 200.0),
+    "alpha_caps": (0.5, 0.5),
+    "fit_scale": "1/samples",
+    "old_policy": "copy",
+    "acts": "new",
+    "target_rate": 0.05,
+    "e_step_critics": "online",
+    "actor_rate": 5e-4,
+    "critic_rate": 1e-3,
+}
+"""FSRL's CVPO, but for the discount."""
+FSRL_CVPO_DIFFERS = (
+    "FSRL's E-step takes one Adam step on its dual and, by an in-place subtraction, counts the multiplier twice; its "
+    "alphas start at 0 with a fresh Adam (0.1) at each collect, where ours rise by a plain ascent of about that step; its "
+    "weights are orthogonal"
+)
+
 CVPO_SAFE_RL = {
     "constraint": "pid",
     "signal": "critic",
@@ -309,37 +346,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fsrl-bullet": Preset(
         "cvpo",
-        {
-            "discount": 0.97,
-            "hidden": (128, 128),
-            "head": "diagonal",
-            "initial_std": 1.0,
-            "critics": 1,
-            "cost_critics": 1,
-            "n_step": 2,
-            "batch": 256,
-            "every": 3_000,
-            "times": 600,
-            "memory": 200_000,
-            "warmup": 0,
-            "samples": 16,
-            "radius": 0.02,
-            "multiplier_cap": 20.0,
-            "limit_unit": "horizon",
-            "fit_steps": 1,
-            "mean_radius": 0.005,
-            "covariance_radius": 0.0005,
-            "alpha_rule": "ascent",
-            "alpha_rates": (20.0, 200.0),
-            "alpha_caps": (0.5, 0.5),
-            "fit_scale": "1/samples",
-            "old_policy": "copy",
-            "acts": "new",
-            "target_rate": 0.05,
-            "e_step_critics": "online",
-            "actor_rate": 5e-4,
-            "critic_rate": 1e-3,
-        },
+        FSRL_CVPO | {"discount": 0.97},
         {
             "env": "SafetyCarCircle-v0",
             "env_args": ("dialect=fsrl",),
@@ -348,9 +355,14 @@ PRESETS: dict[str, Preset] = {
             "steps": 1_500_000,
         },
         "CVPO as FSRL trains Bullet tasks: 10 episodes from 10 copies (of 300 steps), then an update for every 5 steps",
-        "FSRL's E-step takes one Adam step on its dual and, by an in-place subtraction, counts the multiplier twice; its "
-        "alphas start at 0 with a fresh Adam (0.1) at each collect, where ours rise by a plain ascent of about that step; its "
-        "weights are orthogonal; the number of steps between updates is that of CarCircle",
+        f"{FSRL_CVPO_DIFFERS}; the number of steps between updates is that of CarCircle",
+    ),
+    "fsrl-safetygym": Preset(
+        "cvpo",
+        FSRL_CVPO | {"discount": 0.98, "every": 10_000, "times": 2_000},
+        {"env": "SafetyPointGoal1-v0", "cost_limit": (25.0,), "num_envs": 10, "steps": 5_000_000},
+        "CVPO as FSRL trains Safety-Gymnasium's navigation: 10 episodes from 10 copies (of 1000 steps), then an update for every 5 steps",
+        f"{FSRL_CVPO_DIFFERS}; its discount there is 0.98 or 0.995, which is not certain",
     ),
     "demo": Preset(
         "cvpo",

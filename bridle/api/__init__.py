@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from bridle.api import asked, several, worlds
 from bridle.api.session import Result, prepare, prepare_resume
+from bridle.core.types import Spec
 from bridle.run import arrays, checkpoint
 from bridle.run import best as best_policy
 from bridle.run import device as devices
@@ -66,16 +67,17 @@ def evaluate(
     config: Any = None,
     say: Callable[[str], Any] = print,
     cost_fn: Any = None,
+    env_args: Sequence[str] = (),
 ) -> Evaluation:
     """Play whole episodes with a run's last (or best) policy on worlds and seeds of their own, and print a table.
 
-    Returns an `Evaluation` of `returns [F]`, `cost [F C]`, `length [F]`. `video` also leaves one of the first episode
+    `env_args`, such as `("layout=held-out",)`, win over those of the training. Returns an `Evaluation` of `returns [F]`, `cost [F C]`, `length [F]`. `video` also leaves one of the first episode
     in the run's `videos/`.
     """
     if episodes < 1:
         raise ValueError(f"episodes = {episodes!r}; allowed: an integer > 0")
     found = folders.open_run(run)
-    options = asked.recorded_options(found)
+    options = asked.with_env_args(asked.recorded_options(found), env_args)
     source, cost_fn = asked.recorded_env(found, env), asked.recorded_cost(found, cost_fn)
     policy = load(run, best, config)
     world = worlds.trial_world(source, options, min(episodes, 10), cost_fn)
@@ -93,7 +95,7 @@ def evaluate(
                 world = worlds.trial_world(source, options, min(episodes, 10), cost_fn)
     evaluator = Evaluator(world, policy.algorithm, seed, sample)
     result = evaluator.play(policy.actor, episodes, watch=film)
-    say(_table(found, policy, result, evaluator.sampled, seed))
+    say(_table(found, policy, world.spec, result, evaluator.sampled, seed))
     if film is not None:
         try:
             path = found.videos / f"{'best' if best else 'last'}-{policy.step:09d}-seed-{seed}"
@@ -122,9 +124,8 @@ def load(run: Path | str, best: bool = False, config: Any = None) -> Policy:
     return Policy(algorithm, config, spec, found.config.get("bounds"), actor, facts)
 
 
-def _table(found: folders.RunFolder, policy: Policy, result: Evaluation, sampled: bool, seed: int) -> str:
-    """An evaluation for people."""
-    spec = policy.spec
+def _table(found: folders.RunFolder, policy: Policy, spec: Spec, result: Evaluation, sampled: bool, seed: int) -> str:
+    """An evaluation for people; `spec` is that of the world that it was played on."""
     limit = worlds.limit_of(asked.recorded_options(found), spec).limit
     notes = ", ".join(f"{name} {text}" for name, text in spec.notes)
     lines = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,6 +110,13 @@ def _name_of(config: Any) -> str:
 
 def recorded_options(found: folders.RunFolder) -> Options:
     return _from_record(Options, found, "options")
+
+
+def with_env_args(options: Options, pairs: Sequence[str]) -> Options:
+    """`options` with these arguments of the environment in the place of those of the same names."""
+    names = envs.parse_args(pairs)
+    kept = [pair for pair in options.env_args if pair.partition("=")[0] not in names]
+    return dataclasses.replace(options, env_args=(*kept, *pairs))
 
 
 def recorded_config(found: folders.RunFolder, config: Any) -> Any:

@@ -119,7 +119,10 @@ def evaluate(told: argparse.Namespace) -> int:
     from bridle import api
 
     compute_on("cpu")
-    chosen = {name: getattr(told, name) for name in ("episodes", "sample", "seed", "video", "best", "env", "cost_fn")}
+    chosen = {
+        name: getattr(told, name)
+        for name in ("episodes", "sample", "seed", "video", "best", "env", "cost_fn", "env_args")
+    }
     api.evaluate(told.run, **chosen)
     return 0
 
@@ -209,6 +212,13 @@ def _eval_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", metavar="S", type=integer, help="of the episodes; by default it follows from the run's"
     )
+    parser.add_argument(
+        "--env-args",
+        metavar="NAME=VALUE",
+        nargs="+",
+        default=(),
+        help="win over those of the training: layout=held-out",
+    )
     _env_flag(parser)
 
 
@@ -223,7 +233,11 @@ COMMANDS: dict[str, Command] = {
     "eval": Command(
         "bridle eval RUN [--episodes N] [--video] [--sample] [--best]",
         "Play episodes with a run's policy: return, and cost against the limit.",
-        (f"bridle eval {RUN}", f"bridle eval {RUN} --episodes 100 --best --video"),
+        (
+            f"bridle eval {RUN}",
+            f"bridle eval {RUN} --episodes 100 --best --video",
+            f"bridle eval {RUN} --env-args layout=held-out",
+        ),
         _eval_flags,
         evaluate,
     ),

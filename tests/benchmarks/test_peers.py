@@ -25,9 +25,9 @@ def run():
 
 def test_every_peer_has_a_recipe_and_a_side_and_all_is_pinned(run):
     recipes = sys.modules["recipes"].RECIPES
-    assert recipes.keys() == run.PEERS.keys()
-    for name, calls in recipes.items():
-        assert (PEERS / f"peer_{name}.py").exists()
+    assert recipes.keys() == {peer.home or name for name, peer in run.PEERS.items()}
+    assert all((PEERS / f"peer_{name}.py").exists() for name in run.PEERS)
+    for calls in recipes.values():
         words = [word for call in calls for word in call if not word.startswith("--")]
         assert all("==" in word for word in words)
 

@@ -72,6 +72,12 @@ def test_a_run_resumes_and_is_evaluated_with_the_same_repeat(tmp_path):
     settings |= {"num_envs": 2, "eval_every": 40, "log_every": 40, "eval_episodes": 2, "run": str(tmp_path / "run")}
     bridle.train("sac-lag", steps=40, **settings)
     assert bridle.evaluate(str(tmp_path / "run"), episodes=2).length.tolist() == [10, 10]
+    assert bridle.evaluate(str(tmp_path / "run"), 2, env_args=("horizon=20", "layout=held-out")).length.tolist() == [
+        5,
+        5,
+    ]
+    with pytest.raises(ValueError, match="layout = 'elsewhere'"):
+        bridle.evaluate(str(tmp_path / "run"), 2, env_args=("layout=elsewhere",))
     assert bridle.resume(str(tmp_path / "run"), steps=80) is not None
 
 

@@ -1,0 +1,8 @@
+"""What stands on each page of learning results: its head, and what others have published."""
+
+from __future__ import annotations
+
+from pages import bullet, safety_gym
+from pages.page import Page
+
+PAGES: dict[str, Page] = {"bullet": bullet.PAGE, "safety_gym": safety_gym.PAGE}
