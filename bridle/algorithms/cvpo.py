@@ -22,7 +22,7 @@ from bridle.maths import gaussian
 from bridle.maths.returns import episode_cost
 from bridle.nets.mlp import QEnsemble, flatten_obs, obs_size
 from bridle.parts.constraints.calibrated import Measured, critic_limit, follow, unmeasured
-from bridle.parts.constraints.variational import Dual, e_step, initial_dual
+from bridle.parts.constraints.variational import Dual, e_step, initial_dual, within_reach
 from bridle.parts.critics import cost_value, fit, last_row, polyak, reward_value, td_targets
 from bridle.parts.policies import GaussianActor
 
@@ -74,6 +74,9 @@ class Config:
     """Unit `calibrated`: the part of the gap between measured cost and limit that one E-step closes."""
     aim: float = 0.5
     """Unit `calibrated`: the part of the limit that training aims at, since costs scatter round where they are held."""
+    reach: float = 1.0
+    """The part of the greatest fall of cost within the KL ball that one E-step asks for at most; below 1 reward is heeded even where the
+    limit is out of reach."""
     fit_steps: int = 1
     """M-step: gradient steps on the actor in one update."""
     mean_radius: float = 0.02
@@ -122,6 +125,7 @@ class Config:
             "critic_rate": (self.critic_rate > 0, "a number > 0"),
             "gain": (0.0 < self.gain <= 1.0, "a number in (0, 1]"),
             "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
+            "reach": (0.0 < self.reach <= 1.0, "a number in (0, 1]"),
             "samples": (self.samples > 1, "an integer > 1"),
         }
         ranges |= {
@@ -235,6 +239,8 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     cost_q = cost_value((state.target_cost_critic if target else cost_critic)(obs, action))
     mean_cost_q = cost_q.mean((0, 1))
     limit_now = limit_in_critic(state.measured, mean_cost_q, data.step, config, spec, limit)
+    if config.reach < 1.0:
+        limit_now = within_reach(cost_q, config.radius, limit_now, config.reach)
     expectation = e_step(state.dual, q, cost_q, config.radius, limit_now, config.multiplier_cap)
 
     # M-step: fit the weighted actions inside trust regions of mean and covariance.

@@ -182,6 +182,20 @@ def _least(cost, radius):
     return weight, (weight * cost).sum(0).mean()
 
 
+def within_reach(
+    cost_q: Float[Array, "K B C"], radius: ScalarLike, limit: Float[Array, " C"], reach: ScalarLike
+) -> Float[Array, " C"]:
+    """`limit` [C], or so much more that it asks for at most the part `reach` of the least cost that the KL ball allows.
+
+    To first order a step of given KL that takes the part r of the greatest fall of cost has sqrt(1 - r^2) of the greatest rise of
+    reward left: 0.87 for one half. Under a limit that no step meets it has nothing left, and a policy that cannot do anything yet
+    learns but to avoid cost.
+    """
+    mean = cost_q.mean((0, 1))
+    least = jax.vmap(lambda cost: _least(cost, radius)[1], in_axes=-1)(cost_q)
+    return jnp.maximum(limit, mean - reach * (mean - least))
+
+
 def e_step(
     start: Dual,
     q: Float[Array, "K B"],
