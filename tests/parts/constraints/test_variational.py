@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
 
+from bridle.parts.constraints import variational
 from bridle.parts.constraints.variational import Dual, e_step, initial_dual, value_and_derivatives
 
 K, B, RADIUS, CAP = 16, 24, 0.1, 1e3
@@ -266,3 +267,34 @@ def test_no_problem_yields_nan(seed, constraints, place, q_scale, cost_scale, et
         problem = problem._replace(cost_q=np.zeros_like(problem.cost_q), limit=np.sign(problem.limit))
     start = Dual(jnp.asarray(eta, jnp.float32), jnp.full(constraints, CAP if seed % 2 else 0.0))
     check_sane(solved(problem, start))
+
+
+def test_a_part_of_what_is_within_reach_is_asked_for_and_can_be_had():
+    rng = np.random.default_rng(3)
+    q, cost_q = rng.normal(size=(64, 256)), rng.normal(size=(64, 256, 2))
+    radius, far = 0.05, np.array([-5.0, 10.0])
+    lowest = np.array([
+        (np.asarray(variational._least(jnp.asarray(cost_q[..., c]), radius)[1])) for c in range(2)
+    ])  # fmt: skip
+    asked = variational.within_reach(cost_q, radius, far, 0.5)
+    mean = cost_q.mean((0, 1))
+    np.testing.assert_allclose(asked[0], mean[0] - 0.5 * (mean[0] - lowest[0]), atol=1e-5)
+    assert asked[1] == 10.0  # met already
+    np.testing.assert_allclose(variational.within_reach(cost_q, radius, far, 1.0)[0], lowest[0], atol=1e-5)
+
+
+def test_reward_rises_though_the_limit_is_out_of_reach():
+    rng = np.random.default_rng(4)
+    q, cost_q = rng.normal(size=(256, 512)), rng.normal(size=(256, 512, 1))
+    radius, limit = 0.02, jnp.array([-5.0])
+    rise = lambda found: float((found.weight * q).sum(0).mean() - q.mean())
+    start = variational.initial_dual(1)
+    free = variational.e_step(start, q, cost_q, radius, jnp.array([50.0]), 1e3)
+    strict = variational.e_step(start, q, cost_q, radius, limit, 1e3)
+    half = variational.e_step(start, q, cost_q, radius, variational.within_reach(cost_q, radius, limit, 0.5), 1e3)
+    assert free.feasible and not strict.feasible and half.feasible
+    assert abs(rise(strict)) < 0.02 * rise(free)
+    # sqrt(1 - 1/4) of what reward alone would gain, for half of the greatest fall of cost.
+    assert 0.82 * rise(free) < rise(half) < 0.9 * rise(free)
+    fall = lambda found: float(cost_q.mean() - (found.weight[..., None] * cost_q).sum(0).mean())
+    assert abs(fall(half) - 0.5 * fall(strict)) < 0.02 * fall(strict)
