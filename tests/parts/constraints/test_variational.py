@@ -271,8 +271,8 @@ def test_no_problem_yields_nan(seed, constraints, place, q_scale, cost_scale, et
 
 def test_a_part_of_what_is_within_reach_is_asked_for_and_can_be_had():
     rng = np.random.default_rng(3)
-    q, cost_q = rng.normal(size=(64, 256)), rng.normal(size=(64, 256, 2))
-    radius, far = 0.05, np.array([-5.0, 10.0])
+    cost_q = jnp.asarray(rng.normal(size=(64, 256, 2)))
+    radius, far = 0.05, jnp.array([-5.0, 10.0])
     lowest = np.array([
         (np.asarray(variational._least(jnp.asarray(cost_q[..., c]), radius)[1])) for c in range(2)
     ])  # fmt: skip
@@ -285,7 +285,7 @@ def test_a_part_of_what_is_within_reach_is_asked_for_and_can_be_had():
 
 def test_reward_rises_though_the_limit_is_out_of_reach():
     rng = np.random.default_rng(4)
-    q, cost_q = rng.normal(size=(256, 512)), rng.normal(size=(256, 512, 1))
+    q, cost_q = jnp.asarray(rng.normal(size=(256, 512))), jnp.asarray(rng.normal(size=(256, 512, 1)))
     radius, limit = 0.02, jnp.array([-5.0])
     rise = lambda found: float((found.weight * q).sum(0).mean() - q.mean())
     start = variational.initial_dual(1)
