@@ -19,11 +19,13 @@ from bridle.core.config import check_ranges, check_types
 from bridle.core.names import by_constraint
 from bridle.core.types import Continuous, CostLimit, Drawn, Spec, Transition
 from bridle.maths import gaussian
+from bridle.maths.moments import Moments, no_moments
 from bridle.maths.returns import episode_cost
-from bridle.nets.mlp import QEnsemble, flatten_obs, obs_size
+from bridle.nets.mlp import QEnsemble, obs_size
 from bridle.parts.constraints.calibrated import Measured, critic_limit, follow, unmeasured
 from bridle.parts.constraints.variational import Dual, e_step, initial_dual, within_reach
 from bridle.parts.critics import cost_value, fit, last_row, polyak, reward_value, td_targets
+from bridle.parts.off_policy import seen, update_moments
 from bridle.parts.policies import GaussianActor
 
 ALPHA_MIN = 1e-2
@@ -48,6 +50,10 @@ class Config:
     """Critics of reward; the least of them counts."""
     cost_critics: int = 2
     """Critics of cost; the greatest of them counts."""
+    layer_norm: bool = False
+    """Normalise the hidden layers of the critics."""
+    normalise_obs: bool = False
+    """Scale observations by their running mean and deviation."""
     n_step: int = 2
     """Env steps of experience in a TD target."""
     cost_after_death: Literal["masked", "unmasked"] = "masked"
@@ -156,12 +162,18 @@ class Config:
         in_critic = limit.discounted(0, self.discount, spec.horizon, self.limit_unit)
         window = max(1, min(spec.horizon, self.memory // spec.num_envs))
         measure = Update("limit", Latest(window), partial(update_measured, spec=spec), every=self.every, gradient=False)
+        updates = [policy]
+        if self.limit_unit == "calibrated":
+            updates.append(measure)
+        if self.normalise_obs:
+            rows = Latest(max(1, self.every // spec.num_envs))
+            updates.append(Update("moments", rows, update_moments, self.every, gradient=False))
         return Algorithm(
             init=partial(init, **bound),
-            actor=lambda state: state.old_actor if self.acts == "old" else state.actor,
+            actor=lambda state: acting(state, self),
             begin=lambda num_envs: (),
             act=act,
-            updates=(policy, measure) if self.limit_unit == "calibrated" else (policy,),
+            updates=tuple(updates),
             memory=self.memory,
             warmup=self.warmup,
             about=(
@@ -191,6 +203,8 @@ class State(NamedTuple):
     alpha: jax.Array
     """Weights of the KL terms of mean and covariance (rule `ascent`), or their logarithms (rule `log`): [2]."""
     measured: Measured
+    moments: Moments | tuple
+    """Of observations; () where they are taken as they are."""
     updates: jax.Array
 
 
@@ -198,8 +212,9 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
     k_actor, k_critic, k_cost = jax.random.split(key, 3)
     o, a, c = obs_size(spec.obs), spec.action.size, len(limit.limit)
     actor = GaussianActor(k_actor, o, a, config.hidden, config.head, config.initial_std, config.activation)
-    critic = QEnsemble(k_critic, config.critics, o, a, config.hidden, 1, config.activation)
-    cost_critic = QEnsemble(k_cost, config.cost_critics, o, a, config.hidden, c, config.activation)
+    shape = {"activation": config.activation, "layer_norm": config.layer_norm}
+    critic = QEnsemble(k_critic, config.critics, o, a, config.hidden, 1, **shape)
+    cost_critic = QEnsemble(k_cost, config.cost_critics, o, a, config.hidden, c, **shape)
     alpha = jnp.zeros(2)
     actor_tx, critic_tx = optimisers(config)
     return State(
@@ -214,20 +229,28 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
         dual=initial_dual(c),
         alpha=alpha,
         measured=unmeasured(limit),
+        moments=no_moments(o) if config.normalise_obs else (),
         updates=jnp.zeros((), jnp.int32),
     )
 
 
-def act(actor: GaussianActor, carry, obs, key, explore: bool):
+def acting(state: State, config: Config):
+    """The policy that acts, with what its observations are normalised by, if they are."""
+    actor = state.old_actor if config.acts == "old" else state.actor
+    return (actor, state.moments) if config.normalise_obs else actor
+
+
+def act(actor: GaussianActor | tuple, carry, obs, key, explore: bool):
     """Sampled actions to explore, the mean to evaluate."""
-    return carry, actor.act(flatten_obs(obs, 1), key, explore), {}
+    network, moments = actor if isinstance(actor, tuple) else (actor, ())
+    return carry, network.act(seen(obs, moments), key, explore), {}
 
 
 def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit):
     """One step of critics, E-step and M-step on one batch."""
     rows = data.rows if config.n_step > 1 else jax.tree.map(lambda leaf: leaf[:, None], data.rows)
     k_next, k_sample = jax.random.split(key)
-    obs = flatten_obs(jax.tree.map(lambda leaf: leaf[:, 0], rows.obs), 1)
+    obs = seen(jax.tree.map(lambda leaf: leaf[:, 0], rows.obs), state.moments)
     critic, cost_critic, critic_opt, critic_metrics = fit_critics(state, rows, obs, k_next, config)
 
     # E-step: weigh actions of the old policy.
@@ -289,7 +312,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
 
 def fit_critics(state: State, rows: Transition, obs, key, config: Config):
     """One step of both critics to TD targets at an action of the current policy: critics, optimiser, metrics."""
-    next_obs = flatten_obs(last_row(rows), 1)
+    next_obs = seen(last_row(rows), state.moments)
     next_action = state.actor.act(next_obs, key, True)
     target, cost_target = td_targets(
         rows,
