@@ -38,6 +38,7 @@ VARIANTS = {
             "max_grad_norm": 0.01,
             "fit_steps": 2,
         },
+        "reach": {"reach": 0.5, "layer_norm": True, "normalise_obs": True},
     },
 }
 VARIANTS |= {

@@ -22,7 +22,7 @@ from bridle.maths import gaussian
 from bridle.maths.moments import Moments, no_moments
 from bridle.maths.returns import episode_cost
 from bridle.nets.mlp import QEnsemble, obs_size
-from bridle.parts.constraints.calibrated import Measured, critic_limit, follow, unmeasured
+from bridle.parts.constraints.calibrated import Measured, critic_limit, follow, in_words, unmeasured
 from bridle.parts.constraints.variational import Dual, e_step, initial_dual, within_reach
 from bridle.parts.critics import cost_value, fit, last_row, polyak, reward_value, td_targets
 from bridle.parts.off_policy import seen, update_moments
@@ -159,7 +159,6 @@ class Config:
             start=self.warmup // self.every * self.every,  # so that the first block is at the first multiple after it
             times=self.times,
         )
-        in_critic = limit.discounted(0, self.discount, spec.horizon, self.limit_unit)
         window = max(1, min(spec.horizon, self.memory // spec.num_envs))
         measure = Update("limit", Latest(window), partial(update_measured, spec=spec), every=self.every, gradient=False)
         updates = [policy]
@@ -176,15 +175,7 @@ class Config:
             updates=tuple(updates),
             memory=self.memory,
             warmup=self.warmup,
-            about=(
-                f"cost limit {limit.in_words()} an episode = {_numbers(in_critic)} in the critic at the start "
-                f"(discount {self.discount}, horizon {spec.horizon}, unit '{self.limit_unit}'"
-                + (
-                    f", then as episodes cost, see policy/limit; training aims at {self.aim:.0%} of it)"
-                    if self.limit_unit == "calibrated"
-                    else ")"
-                ),
-            ),
+            about=(in_words(limit, self.discount, spec.horizon, self.limit_unit, self.aim),),
         )
 
 
@@ -383,7 +374,3 @@ def optimisers(config: Config):
     """Adam of the actor and of the critics."""
     clip = [] if config.max_grad_norm is None else [optax.clip_by_global_norm(config.max_grad_norm)]
     return optax.chain(*clip, optax.adam(config.actor_rate)), optax.adam(config.critic_rate)
-
-
-def _numbers(values) -> str:
-    return ", ".join(f"{float(v):.4g}" for v in values)

@@ -48,3 +48,13 @@ def critic_limit(
     whole = limit.discounted(step, discount, horizon, "calibrated", (measured.cost_q, measured.episode_cost))
     held_back = (1.0 - aim) * limit.discounted(step, discount, horizon)
     return cost_q + gain * (whole - held_back - cost_q)
+
+
+def in_words(limit: CostLimit, discount: float, horizon: int | None, unit: str, aim: float) -> str:
+    """What is said at the start of a run: the limit, and what it is in the critic. A world without a horizon is refused."""
+    critic = ", ".join(f"{float(x):.4g}" for x in limit.discounted(0, discount, horizon, unit))
+    later = (
+        f", then as episodes cost, see policy/limit; training aims at {aim:.0%} of it" if unit == "calibrated" else ""
+    )
+    how = f"(discount {discount}, horizon {horizon}, unit '{unit}'{later})"
+    return f"cost limit {limit.in_words()} an episode = {critic} in the critic at the start {how}"
