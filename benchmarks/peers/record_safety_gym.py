@@ -1,9 +1,10 @@
 """Records what Safety-Gymnasium 1.0.0 does, for `tests/envs/safety_gym`: states, actions, observations, rewards and costs.
 
     python benchmarks/peers/run.py omnisafe --rounds 1 --seconds 1 --room ~/peers     # makes the environment
-    ~/peers/omnisafe/bin/python benchmarks/peers/record_safety_gym.py tests/envs/safety_gym/recorded
+    ~/peers/omnisafe/bin/python benchmarks/peers/record_safety_gym.py tests/envs/safety_gym/recorded [ROBOT ...]
 
-Runs in the environment of OmniSafe (MuJoCo 2.3.3). Bodies are told in the world's frame, so that they can be put into another model.
+All robots, or those that are named. Runs in the environment of OmniSafe (MuJoCo 2.3.3). Bodies are told in the world's frame, so
+that they can be put into another model; actions in [-1, 1].
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ import array_defaults  # noqa: F401 (Safety-Gymnasium cannot be imported without
 import numpy as np
 import safety_gymnasium
 
-ROBOTS = ("Point", "Car", "Doggo", "Ant")
+ROBOTS = ("Point", "Car", "Doggo", "Racecar", "Ant")
 TASKS = {"Goal": 3, "Button": 3, "Push": 3, "Circle": 3, "Run": 1}
 SEEDS, STEPS, FEW = (0, 1, 2), 70, 10
 """Steps of each seed at level 1 (of Run, level 0), and at the other levels."""
 
 
-def main(folder: Path) -> None:
-    """One file for each robot and task, with all levels in it."""
+def main(folder: Path, robots: list[str]) -> None:
+    """One file for each of these robots and each task, with all levels in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for robot in ROBOTS:
+    for robot in robots or ROBOTS:
         for task, levels in TASKS.items():
             found = {}
             for level in range(levels):
@@ -50,13 +51,14 @@ def play(name: str, seed: int, steps: int) -> dict[str, list]:
         "sum": [],
     }
     note(found, env)
+    low, high = env.task.model.actuator_ctrlrange.T
     hold = rng.uniform(-1, 1, env.action_space.shape)
     for step in range(steps):
         if step % 5 == 0:
             hold = rng.uniform(-1, 1, env.action_space.shape)
         chased = towards(env) if step % 2 else hold  # towards the goal now and then, so that something happens
         action = np.clip(chased + 0.3 * rng.normal(size=hold.shape), -1, 1)
-        obs, reward, cost, terminated, _, info = env.step(action)
+        obs, reward, cost, terminated, _, info = env.step((low + high) / 2 + (high - low) / 2 * action)
         found["obs"].append(obs.astype(np.float32))
         for key, value in (("action", action), ("reward", reward), ("cost", cost), ("met", "goal_met" in info)):
             found[key].append(value)
@@ -110,4 +112,4 @@ def note(found: dict[str, list], env) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -94,6 +94,8 @@ def test_goal2_of_cvpo_ends_with_its_first_goal():
     assert world.step(np.zeros((1, 2))).terminated[0]
 
 
-def test_a_task_that_a_dialect_does_not_have_is_told():
-    with pytest.raises(ValueError, match="dialect 'cvpo' has no SafetyAntGoal1-v0"):
-        safety_gym.make("SafetyAntGoal1-v0", 1, "cvpo")
+@pytest.mark.parametrize("id", ["SafetyAntGoal1-v0", "SafetyRacecarPush0-v0", "SafetyPointCircle1-v0"])
+@pytest.mark.parametrize("dialect", SIZES)
+def test_a_task_that_a_dialect_does_not_have_is_told(dialect, id):
+    with pytest.raises(ValueError, match=f"dialect '{dialect}' has no {id}"):
+        safety_gym.make(id, 1, dialect)

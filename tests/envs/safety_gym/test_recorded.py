@@ -2,7 +2,9 @@
 
 All is equal but the accelerations of a robot that touches a box, which MuJoCo's versions compute differently: the original's own
 XML on MuJoCo 4.0.0 gives the numbers that ours does, off by up to 3 m/s2 from 2.3.3. Those of an ant, which stands on stiff
-legs, differ in the fourth digit, and its motion by hundredths of a millimetre a step. Ants fall: their plays are short.
+legs, differ in the fourth digit, and its motion by hundredths of a millimetre a step. Ants fall: their plays are short. A
+racecar's front wheels, turned all the way, touch its bumper, and its accelerations are then off by up to 0.03 m/s2, as with the
+original's XML: where two convex bodies touch is sought step by step.
 """
 
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 from bridle.envs import safety_gym
 from bridle.envs.safety_gym import rules
 
+TURNED = 0.75
+"""Angle of a racecar's left front wheel (it is the eighth of its positions) beyond which one may touch the bumper, rad."""
 FILES = sorted((Path(__file__).parent / "recorded").glob("*.npz"))
 
 
@@ -77,6 +81,8 @@ def test_observations_rewards_and_costs_are_those_of_safety_gymnasium(path):
         touching[0] = True  # wheels begin on the floor to the last bit, above or below it
         error[touching, :3] = 0.0  # accelerations: see the head of this file
         error[:, :3] *= 0.1 if "Ant" in id else 1.0
+        if "Racecar" in id:
+            error[np.abs(now._physics[:, 8]) > TURNED, :3] *= 1e-3
         assert error.max() < 1e-4, (id, np.argwhere(error > 1e-4)[:5])
         before = world_of(id, played, np.arange(steps))
         after = world_of(id, played, np.arange(1, steps + 1), goal_of=np.arange(steps))

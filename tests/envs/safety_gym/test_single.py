@@ -13,6 +13,7 @@ SOME = (
     "SafetyCarButton2-v0",
     "SafetyDoggoPush1-v0",
     "SafetyAntCircle1-v0",
+    "SafetyRacecarGoal0-v0",
     "SafetyPointRun0-v0",
 )
 
