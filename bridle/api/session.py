@@ -13,6 +13,7 @@ import equinox as eqx
 import jax
 
 import bridle
+from bridle import algorithms, envs
 from bridle.api import asked, worlds
 from bridle.api.asked import Asked
 from bridle.core.algorithm import Algorithm
@@ -349,7 +350,18 @@ def _opening(training: Training, spec: Spec, device: str, preset: str | None) ->
         *(f"limit     {line}" for line in training.algorithm.about),
         f"training  {options.steps:,} env steps on {spec.num_envs} copies, seed {options.seed}, {device}",
         *(_idle(training.algorithm, options)),
+        *(_tuned(training.name, options.env) if preset is None else []),
     ]
+
+
+def _tuned(algorithm: str, env: str) -> list[str]:
+    """A word on the preset that was tuned for the suite of `env`, if there is one."""
+    from bridle.algorithms.presets import PRESETS
+
+    bare = env.removeprefix("bridle/")
+    suite = envs.suite_of(bare) if bare in envs.tasks() and ":" not in algorithm else None
+    found = [name for name, one in PRESETS.items() if one.suite == suite and algorithms.is_of(name, algorithm)]
+    return [f"hint      --preset {name} was tuned for tasks like this one" for name in found]
 
 
 def _has_default(kind: type) -> bool:

@@ -40,8 +40,8 @@ def tasks() -> dict[str, str]:
     return {**bullet.TASKS, **safety_gym.TASKS, **velocity.TASKS, **TOYS}
 
 
-def _room(task: str) -> str:
-    """The module or folder that makes `task`, one of ours."""
+def suite_of(task: str) -> str:
+    """The suite of `task`, a bare name of ours: the module or folder here that makes it."""
     from bridle.envs import bullet, safety_gym
 
     rooms = {"toy": TOYS, "bullet": bullet.TASKS, "safety_gym": safety_gym.TASKS}
@@ -115,7 +115,7 @@ def make(
         check(env)
         bare = env.removeprefix("bridle/")
         if bare in tasks() and bare != "toy/Counting-v0":
-            world = _call(importlib.import_module(f"bridle.envs.{_room(bare)}").make, bare, num_envs, args)
+            world = _call(importlib.import_module(f"bridle.envs.{suite_of(bare)}").make, bare, num_envs, args)
             return _with_cost(repeated(world, action_repeat), cost_fn)
         env = bare
         if bare.startswith(f"{ORIGINAL}:"):

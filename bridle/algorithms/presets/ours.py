@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from bridle.algorithms.presets.preset import Preset
 
+NAVIGATION = {
+    "env": "SafetyPointGoal1-v0",
+    "env_args": ("action_repeat=4",),
+    "cost_limit": (25.0,),
+    "steps": 500_000,
+}
+"""An action every fourth step: 500,000 of them are 2 million steps of the task."""
+
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
         "cvpo",
@@ -11,5 +19,29 @@ PRESETS: dict[str, Preset] = {
         {"env": "SafetyCarCircle-v0", "cost_limit": (10.0,), "steps": 500_000, "seed": 501},
         "our default, cut short and kept well under the limit: what `make demo` trains in a few minutes",
         "",
+    ),
+    "safety-gym-cvpo": Preset(
+        "cvpo",
+        {"layer_norm": True, "normalise_obs": True, "times": 64, "reach": 0.9, "discount": 0.95},
+        NAVIGATION,
+        "CVPO on navigation tasks, 2 million of their steps",
+        "",
+        "safety_gym",
+    ),
+    "safety-gym-sac-lag": Preset(
+        "sac-lag",
+        {
+            "constraint": "lagrange",
+            "layer_norm": True,
+            "normalise_obs": True,
+            "times": 96,
+            "cost_critics": 2,
+            "aim": 0.7,
+            "lagrange": {"rate": 3e-4, "decay": 0.0},
+        },
+        NAVIGATION | {"cost_limit_start": (100.0,), "cost_limit_schedule": "linear", "cost_limit_steps": 100_000},
+        "SAC with a Lagrange multiplier on navigation tasks, 2 million of their steps",
+        "",
+        "safety_gym",
     ),
 }

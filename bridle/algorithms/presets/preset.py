@@ -17,3 +17,5 @@ class Preset(NamedTuple):
     """One line."""
     differs: str
     """What is not as it was published; empty where nothing was."""
+    suite: str = ""
+    """The suite of tasks that it was tuned for by us, if it was."""
