@@ -22,7 +22,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "safety-gym-cvpo": Preset(
         "cvpo",
-        {"layer_norm": True, "normalise_obs": True, "times": 64, "reach": 0.9, "discount": 0.95},
+        {"layer_norm": True, "normalise_obs": True, "times": 64, "reach": 0.8, "aim": 0.8, "discount": 0.95},
         NAVIGATION,
         "CVPO on navigation tasks, 2 million of their steps",
         "",
