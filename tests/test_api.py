@@ -320,3 +320,13 @@ def test_two_costs_have_a_limit_and_a_column_each(tmp_path):
     assert len(found.cost) == 2
     rows = log.read(found.run / "metrics.csv")
     assert {"eval/cost", "eval/cost_1", "episode/cost_1", "policy/multiplier_1"} <= set(rows)
+
+
+def test_a_navigation_task_names_the_preset_that_was_tuned_for_it(tmp_path, capsys):
+    settings = {"env": "SafetyPointGoal1-v0", "cost_limit": 25.0, "steps": 32, "eval_episodes": 1, "num_envs": 2}
+    settings |= {"eval_every": 10**6, "env_args": ("horizon=20",)}
+    bridle.train("sac-lag", run=str(tmp_path / "plain"), **settings)
+    assert "--preset safety-gym-sac-lag was tuned for tasks like this one" in capsys.readouterr().out
+    bridle.train("ddpg-lag", run=str(tmp_path / "other"), **settings)
+    bridle.train("sac-lag", preset="safety-gym-sac-lag", run=str(tmp_path / "tuned"), **settings)
+    assert "was tuned for" not in capsys.readouterr().out
