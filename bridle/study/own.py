@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from bridle.core.names import one_each
+from bridle.run import checkpoint, log
 from bridle.run import folder as folders
-from bridle.run import log
 from bridle.run.disk import Damaged, read_manifest
 from bridle.study.labels import limit_of, world_of
 from bridle.study.series import Curve, Series, finite
@@ -32,12 +32,21 @@ def read(run: folders.RunFolder, method: str, label: str) -> Curve:
         acting=_acting(run),
         episodes=int(options["eval_episodes"]),
         seed=options["seed"],
-        total=options["steps"],
+        total=_total(run),
         length=metrics.get("eval/length", np.full(len(rows), np.nan))[rows],
         training_rate=_training_rate(metrics, len(constraints)),
         training=_training(run, metrics),
         config=run.config,
     )
+
+
+def _total(run: folders.RunFolder) -> int:
+    """The env steps that it was last told to train."""
+    asked, last = run.config["options"]["steps"], checkpoint.newest(run.path)
+    try:
+        return asked if last is None else int(read_manifest(last)["facts"]["total"])
+    except (Damaged, KeyError):
+        return asked
 
 
 def _evaluations(run: folders.RunFolder, metrics: dict[str, np.ndarray]) -> np.ndarray:

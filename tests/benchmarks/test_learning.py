@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from pathlib import Path
 
@@ -45,6 +46,13 @@ def test_runs_are_rows_that_a_later_one_replaces(learning, runs, tmp_path):
     learning.write(tmp_path / "a.csv", rows)
     assert [row.key for row in learning.read(tmp_path / "a.csv")] == [row.key for row in rows]
     assert learning.read(tmp_path / "none.csv") == []
+
+
+def test_a_run_that_goes_on_counts_to_its_new_total(learning, runs, tmp_path):
+    run = shutil.copytree(runs / "1", tmp_path / "run")
+    bridle.resume(str(run), steps=240, cost_fn=cost)
+    (found,) = learning.finished([run])
+    assert found.curve.total == 240 and learning.row_of(found, 0).steps == 240
 
 
 def test_a_page_tells_means_feasible_seeds_and_held_out_layouts(learning):
