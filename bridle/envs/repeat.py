@@ -16,7 +16,8 @@ class Repeated:
 
     def __init__(self, world: EpisodicWorld, times: int):
         self.world, self._times, spec = world, times, world.spec
-        notes = (*spec.notes, ("action repeat", str(times)))
+        lasts = {"dt": f"{times * float(dict(spec.notes)['dt'].split()[0]):.4g} s", "action repeat": str(times)}
+        notes = tuple((dict(spec.notes) | lasts).items())
         self.spec = replace(spec, horizon=-(-spec.horizon // times), notes=notes)
         self.reset, self.get_state, self.set_state = world.reset, world.get_state, world.set_state
         self.render, self.close = world.render, world.close

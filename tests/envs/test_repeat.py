@@ -46,6 +46,8 @@ def test_steps_of_an_environment_of_ones_own_add_up(repeat):
 def test_steps_of_our_worlds_add_up(id):
     once, thrice = envs.make(id, 3, horizon=40), envs.make(id, 3, action_repeat=3, horizon=40)
     assert thrice.spec.horizon == 14 and ("action repeat", "3") in thrice.spec.notes
+    (slow, _), (fast, _) = (dict(world.spec.notes)["dt"].split() for world in (thrice, once))
+    assert float(slow) == pytest.approx(3 * float(fast), rel=1e-3)
     seeds, rng = np.array([5, 6, 7]), np.random.default_rng(0)
     once.reset(seeds)
     np.testing.assert_array_equal(once._obs(), thrice.reset(seeds))
