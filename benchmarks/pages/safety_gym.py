@@ -14,6 +14,7 @@ OTHERS = {
     "SafetyHalfCheetahVelocity-v1": {
         "OmniSafe": {"sac-lag": "2834 / 0 at 1 M", "td3-lag": "2741 / 10.5 at 1 M", "ddpg-lag": "2743 / 0.3 at 1 M",
                      "sac-pid": "2689 / 21.4 at 1 M", "td3-pid": "2696 / 35.9 at 1 M", "ddpg-pid": "2738 / 36 at 1 M"},
+        "FSRL": {"cvpo": "1800 / <= 25 at 5 M", "sac-lag": "2700 / <= 25 at 5 M", "ddpg-lag": "2700 / <= 25 at 5 M"},
     },
     "SafetyCarGoal1-v0": {
         "OmniSafe": {"sac-lag": "10.8 / 22.7 at 3 M", "td3-lag": "7.3 / 33.8 at 3 M", "td3-pid": "27.3 / 9.5 at 3 M"},
