@@ -159,6 +159,7 @@ class Config:
             start=self.warmup // self.every * self.every,  # so that the first block is at the first multiple after it
             times=self.times,
         )
+        told = in_words(limit, self.discount, spec.horizon, self.limit_unit, self.aim)
         window = max(1, min(spec.horizon, self.memory // spec.num_envs))
         measure = Update("limit", Latest(window), partial(update_measured, spec=spec), every=self.every, gradient=False)
         updates = [policy]
@@ -175,7 +176,7 @@ class Config:
             updates=tuple(updates),
             memory=self.memory,
             warmup=self.warmup,
-            about=(in_words(limit, self.discount, spec.horizon, self.limit_unit, self.aim),),
+            about=(told,),
         )
 
 

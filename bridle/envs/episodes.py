@@ -45,9 +45,9 @@ class EpisodicWorld:
         """The same, but no copy begins anew: obs, reward, cost, terminated, truncated."""
         raise NotImplementedError
 
-    def kinds(self) -> np.ndarray | None:
-        """What each of `Spec.kinds` cost in the last step, [N K]."""
-        return None
+    def kinds(self) -> np.ndarray:
+        """What each of `Spec.kinds` cost in the last step, float32 [N K]."""
+        return np.zeros((self.spec.num_envs, 0), np.float32)
 
     def _begin(self, who: np.ndarray) -> None:
         """Put the copies `who` where their episode begins."""

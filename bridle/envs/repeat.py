@@ -25,15 +25,15 @@ class Repeated:
     def step(self, action: np.ndarray) -> Outcome:
         """Copies at their end wait for the others, and begin anew when all are through."""
         n, last = self.spec.num_envs, None
-        reward, cost, kinds = np.zeros(n, np.float32), 0.0, None
+        reward, cost, kinds = np.zeros(n, np.float32), 0.0, 0.0
         terminated, truncated = np.zeros(n, bool), np.zeros(n, bool)
         for _ in range(self._times):
             going = ~(terminated | truncated)
             obs, gained, priced, lost, late = self.world.advance(action)
-            told, counts = self.world.kinds(), going[:, None]
+            counts = going[:, None]
             last = obs if last is None else pick(going, obs, last)
             reward, cost = reward + going * gained, cost + counts * priced
-            kinds = told if told is None or kinds is None else kinds + counts * told
+            kinds = kinds + counts * self.world.kinds()
             terminated, truncated = terminated | (going & lost), truncated | (going & late)
             if (terminated | truncated).all():
                 break

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from bridle.core.names import one_each
-from bridle.run import checkpoint, log
 from bridle.run import folder as folders
+from bridle.run import log
 from bridle.run.disk import Damaged, read_manifest
 from bridle.study.labels import limit_of, world_of
 from bridle.study.series import Curve, Series, finite
@@ -42,9 +42,9 @@ def read(run: folders.RunFolder, method: str, label: str) -> Curve:
 
 def _total(run: folders.RunFolder) -> int:
     """The env steps that it was last told to train."""
-    asked, last = run.config["options"]["steps"], checkpoint.newest(run.path)
+    asked, saved = run.config["options"]["steps"], sorted((run.path / "checkpoints").glob("step-*"))
     try:
-        return asked if last is None else int(read_manifest(last)["facts"]["total"])
+        return int(read_manifest(saved[-1])["facts"]["total"]) if saved else asked
     except (Damaged, KeyError):
         return asked
 

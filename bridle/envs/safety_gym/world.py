@@ -156,10 +156,10 @@ class NavigationWorld(EpisodicWorld):
             self._lengths[done] = self._measure()[done]
         return self._obs(), reward.astype(np.float32), cost, lost, self._ends()
 
-    def kinds(self) -> np.ndarray | None:
+    def kinds(self) -> np.ndarray:
         """1 for each kind of mistake that was made."""
         found = [(value > 0).astype(np.float32) for value in self.mistakes.values()]
-        return np.stack(found, 1) if found else None
+        return np.stack(found, 1) if found else super().kinds()
 
     def _driven(self) -> np.ndarray:
         """What drives each sub-step, [N SUBSTEPS U]: gremlins are led round their places."""
