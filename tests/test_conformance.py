@@ -23,7 +23,16 @@ from bridle.run.records import from_json
 from bridle.run.train import begin, compiled, train
 
 N = 4
-SMALL = {"hidden": (16,), "batch": 16, "every": 32, "times": 2, "warmup": 32, "memory": 256, "samples": 4}
+SMALL = {
+    "hidden": (16,),
+    "batch": 16,
+    "every": 32,
+    "times": 2,
+    "warmup": 32,
+    "memory": 256,
+    "samples": 4,
+    "rollout": 64,
+}
 """What makes a config small, where it has such a field."""
 PRESETS_OF = {name: {k: p.config for k, p in PRESETS.items() if base_of(p.algorithm)[0] == name} for name in ALGORITHMS}
 VARIANTS = {
@@ -57,6 +66,13 @@ VARIANTS |= {
     },
     "td3": {"lagrange": {"constraint": "lagrange", "cost_critics": 2, "n_step": 3}},
     "ddpg": {"pid": {"constraint": "pid", "signal": "critic", "rescale": False, "n_step": 1}},
+    "ppo": {"pid": {"constraint": "pid", "entropy": 0.01, "cost_after_death": "unmasked"}},
+    "trpo": {"lagrange": {"constraint": "lagrange", "normalise_obs": False}},
+    "cpo": {
+        "rate": {"cost_mode": "rate"},
+        "discounted": {"cost_mode": "discounted"},
+        "search": {"constrain_cost": "line_search"},
+    },
 }
 """Further settings that must keep the contract too."""
 NAMES = [*ALGORITHMS, "_template"]

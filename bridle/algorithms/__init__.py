@@ -25,11 +25,27 @@ ALGORITHMS: dict[str, tuple[str, str]] = {
         "bridle.algorithms.ddpg:Config",
         "Deep deterministic policy gradient (Lillicrap et al. 2016), off-policy",
     ),
+    "ppo": (
+        "bridle.algorithms.ppo:Config",
+        "Proximal policy optimisation (Schulman et al. 2017), on-policy",
+    ),
+    "trpo": (
+        "bridle.algorithms.trpo:Config",
+        "Trust region policy optimisation (Schulman et al. 2015), on-policy",
+    ),
+    "cpo": (
+        "bridle.algorithms.cpo:Config",
+        "Constrained policy optimisation (Achiam et al. 2017), on-policy",
+    ),
+    "focops": (
+        "bridle.algorithms.focops:Config",
+        "First order constrained optimisation in policy space (Zhang et al. 2020), on-policy",
+    ),
 }
 WAYS = {"lag": ("lagrange", "dual ascent"), "pid": ("pid", "PID control")}
 FORMS: dict[str, tuple[str, dict[str, str], str]] = {
     f"{base}-{short}": (base, {"constraint": kind}, f"{base} under a multiplier by {words}: --constraint {kind}")
-    for base in ("sac", "td3", "ddpg")
+    for base in ("sac", "td3", "ddpg", "ppo", "trpo")
     for short, (kind, words) in WAYS.items()
 }
 """Other names that people know: name -> algorithm, what it sets, and one line."""

@@ -112,3 +112,14 @@ def kl_covariance(old: Gaussian, scale: Float[Array, "... A"]) -> Float[Array, "
     size = old.mean.shape[-1]
     old_half_log_det = jnp.log(diagonal(old.scale, old.full)).sum(-1)
     return trace_energy(covariance(old.scale, old.full), scale, old.full) - 0.5 * size - old_half_log_det
+
+
+def kl(new: Gaussian, old: Gaussian) -> Float[Array, " ..."]:
+    """KL(new || old) of diagonal Gaussians: nats, [...]."""
+    ratio = (new.scale / old.scale) ** 2
+    return 0.5 * (ratio - 1.0 - jnp.log(ratio) + ((new.mean - old.mean) / old.scale) ** 2).sum(-1)
+
+
+def entropy(dist: Gaussian) -> Float[Array, " ..."]:
+    """Differential entropy, nats, [...]."""
+    return jnp.log(diagonal(dist.scale, dist.full)).sum(-1) + 0.5 * dist.mean.shape[-1] * jnp.log(2 * jnp.pi * jnp.e)

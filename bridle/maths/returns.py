@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
@@ -61,3 +62,51 @@ def episode_cost(rows: Transition, horizon: int) -> Float[Array, " C"]:
     cost = jnp.where(rows.valid[..., None], rows.cost, 0.0).sum((0, 1))
     episodes = jnp.maximum((rows.terminated | rows.truncated).sum(), rows.valid.sum() / horizon)
     return cost / jnp.maximum(episodes, 1e-6)
+
+
+def gae(
+    x: Float[Array, "L N K"],
+    value: Float[Array, "L N K"],
+    next_value: Float[Array, "L N K"],
+    stops: Bool[Array, "L N K"],
+    ended: Bool[Array, "L N"],
+    discount: Float[Array, " K"],
+    trace: Float[Array, " K"],
+) -> Float[Array, "L N K"]:
+    """Generalised advantages of K signals side by side, [L N K] (Schulman et al. 2016, arXiv:1506.02438, eq. 16).
+
+    `x` is what each step gave, `next_value` the value of its true successor, also where an episode ended with it. `stops`: nothing
+    is bootstrapped there (a termination); `ended`: the row that follows belongs to another episode. A stretch that is cut bootstraps.
+    """
+    delta = x + discount * jnp.where(stops, 0.0, next_value) - value
+    carries = discount * trace * jnp.where(ended, 0.0, 1.0)[..., None]
+
+    def back(after, row):
+        delta, carries = row
+        advantage = delta + carries * after
+        return advantage, advantage
+
+    return jax.lax.scan(back, jnp.zeros_like(delta[0]), (delta, carries), reverse=True)[1]
+
+
+def lambda_returns(
+    x: Float[Array, "L N K"],
+    next_value: Float[Array, "L N K"],
+    stops: Bool[Array, "L N K"],
+    ended: Bool[Array, "L N"],
+    discount: Float[Array, " K"],
+    trace: Float[Array, " K"],
+) -> Float[Array, "L N K"]:
+    """R_t = x_t + discount ((1 - trace) v_{t+1} + trace R_{t+1}), [L N K]: what values are fitted to.
+
+    It is the value of a state and its advantage by `gae` together, whatever that value is (Sutton and Barto 2018, eq. 12.18).
+    """
+    follows = discount * jnp.where(stops, 0.0, 1.0)
+    rest = jnp.where(ended, 0.0, 1.0)[..., None] * trace
+
+    def back(after, row):
+        x, next_value, follows, rest = row
+        found = x + follows * ((1.0 - rest) * next_value + rest * after)
+        return found, found
+
+    return jax.lax.scan(back, next_value[-1], (x, next_value, follows, rest), reverse=True)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import equinox as eqx
@@ -103,3 +104,21 @@ class DeterministicActor(eqx.Module):
         action = self(obs)
         noise = std * jax.random.normal(key, action.shape)
         return jnp.clip(action + (noise if bound is None else jnp.clip(noise, -bound, bound)), -1.0, 1.0)
+
+
+class PlainActor(eqx.Module):
+    """obs [... O] -> diagonal Gaussian over pre-actions whose deviation no state changes; a sample is clipped to [-1, 1].
+
+    The mean is not squashed. Probabilities are those of pre-actions, so that clipping, which the env sees alone, changes none.
+    """
+
+    net: MLP
+    log_std: Float[Array, " A"]
+
+    def __init__(self, key, obs: int, action: int, hidden: tuple[int, ...], initial_std: float, activation="tanh"):
+        self.net = MLP(key, (obs, *hidden, action), activation, last_scale=0.01)
+        self.log_std = jnp.full(action, math.log(initial_std), jnp.float32)
+
+    def __call__(self, obs: Float[Array, "*batch O"]) -> Gaussian:
+        mean = self.net(obs)
+        return Gaussian(mean, jnp.broadcast_to(jnp.exp(self.log_std), mean.shape))

@@ -215,7 +215,7 @@ class Display:
                 value = row.get(f"{source}/{cost}")
                 parts[-1] += f" {cost} {_cell(value, '6.2f')}" + f" {_verdict(value, limit)}" * (name == "eval")
         rate, updates, left = self._speeds()
-        return " | ".join([*parts, f"{rate:5,.0f} steps/s {updates:4,.0f} updates/s", f"eta {duration(left)}"])
+        return " | ".join([*parts, f"{rate:5,.0f} steps/s {_rate(updates):>4} updates/s", f"eta {duration(left)}"])
 
     def _picture(self):
         from rich.console import Group
@@ -226,7 +226,7 @@ class Display:
         rate, updates, left = self._speeds()
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(self.total, min(self._step, self.total), width=40), f"{self._step:,}/{self.total:,}")
-        speed = Text(f"{rate:,.0f} steps/s  {updates:,.0f} updates/s  eta {duration(left)}")
+        speed = Text(f"{rate:,.0f} steps/s  {_rate(updates)} updates/s  eta {duration(left)}")
         results = Table.grid(padding=(0, 2))
         results.add_row("", *(Text(name, justify="right") for name in ("return", *self.costs)))
         for name, source in SOURCES.items():
@@ -257,6 +257,11 @@ def duration(seconds: float) -> str:
     if seconds < 86400:
         return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
     return f"{seconds // 86400}d{seconds % 86400 // 3600:02d}h"
+
+
+def _rate(value: float) -> str:
+    """Whole numbers, but for rates that are few: on-policy updates take seconds."""
+    return f"{value:,.0f}" if value >= 10 or value == 0 else f"{value:.2g}"
 
 
 def _cell(value: float | None, form: str) -> str:

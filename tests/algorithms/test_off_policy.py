@@ -28,9 +28,9 @@ SMALL = {
 }
 
 
-def learn(world_name, limit, steps, config, seed=0):
-    """Mean return and cost [C] of the last evaluations of the policy's mean, the optimum, and the learner."""
-    world, trial = make(world_name, 16), make(world_name, 100)
+def learn(world_name, limit, steps, config, seed=0, copies=16):
+    """Mean return and cost [C] of the last evaluations, the optimum, and the learner."""
+    world, trial = make(world_name, copies), make(world_name, 100)
     algorithm = config.build(world.spec, CostLimit(limit))
     collector = Collector(world, algorithm, seed)
     progress = begin(algorithm, seed)

@@ -143,3 +143,14 @@ def test_the_density_of_a_squashed_sample_is_that_of_the_change_of_variables():
     assert np.trapezoid(density, action) == pytest.approx(1.0, rel=2e-3)
     far = squashed_log_prob(dist, jnp.array([30.0]))
     assert np.isfinite(far) and far < -300
+
+
+def test_divergence_and_entropy_of_diagonal_gaussians_are_those_of_samples():
+    one = gaussian.Gaussian(jnp.asarray([0.3, -0.2]), jnp.asarray([0.5, 1.2]))
+    two = gaussian.Gaussian(jnp.asarray([0.0, 0.1]), jnp.asarray([0.7, 0.9]))
+    x = gaussian.sample(one, jax.random.key(0), (400_000,))
+    np.testing.assert_allclose(
+        gaussian.kl(one, two), (gaussian.log_prob(one, x) - gaussian.log_prob(two, x)).mean(), atol=5e-3
+    )
+    np.testing.assert_allclose(gaussian.entropy(one), -gaussian.log_prob(one, x).mean(), atol=5e-3)
+    assert gaussian.kl(one, one) == 0.0

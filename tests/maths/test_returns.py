@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridle.core.types import Transition
-from bridle.maths.returns import episode_cost, n_step, pick
+from bridle.maths.returns import episode_cost, gae, lambda_returns, n_step, pick
 
 DISCOUNT = 0.9
 jitted = jax.jit(n_step, static_argnums=(3, 4))
@@ -93,3 +93,48 @@ def test_episodes_that_end_early_are_counted_as_they_end_and_dummy_steps_not_at_
     assert float(episode_cost(rows(cost, terminated=ends), 20)[0]) == pytest.approx(5.0)
     valid[:10] = False
     assert float(episode_cost(rows(cost, terminated=ends & valid, valid=valid), 20)[0]) == pytest.approx(5.0)
+
+
+def loops(x, value, next_value, stops, ended, discount, trace):
+    """Advantages and lambda-returns of one env and one signal, by the sums that define them."""
+    length = len(x)
+    advantage, returns = np.zeros(length), np.zeros(length)
+    for t in range(length):
+        weight = 1.0
+        for k in range(t, length):
+            bootstrap = 0.0 if stops[k] else next_value[k]
+            advantage[t] += weight * (x[k] + discount * bootstrap - value[k])
+            if ended[k]:
+                break
+            weight *= discount * trace
+    for t in reversed(range(length)):
+        follows = 0.0 if stops[t] else discount
+        last = t == length - 1 or ended[t]
+        mixed = next_value[t] if last else (1 - trace) * next_value[t] + trace * returns[t + 1]
+        returns[t] = x[t] + follows * mixed
+    return advantage, returns
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 0.97, 1.0]))
+def test_advantages_and_lambda_returns_are_those_of_a_loop_over_each_env(seed, trace):
+    rng = np.random.default_rng(seed)
+    length, envs, signals = 9, 2, 3
+    x, value, next_value = rng.normal(size=(3, length, envs, signals)).astype(np.float32)
+    terminated, truncated = rng.uniform(size=(2, length, envs)) < 0.15
+    stops = terminated[..., None] & np.array([True, False, True])
+    ended = terminated | truncated
+    discount = np.array([0.99, 0.9, 0.5], np.float32)
+    traces = np.full(3, trace, np.float32)
+    # Along an episode the value of a successor is that of the next row.
+    value[1:] = np.where(ended[:-1, :, None], value[1:], next_value[:-1])
+    put = jnp.asarray
+    found = gae(*map(put, (x, value, next_value, stops, ended, discount, traces)))
+    returns = lambda_returns(*map(put, (x, next_value, stops, ended, discount, traces)))
+    for n in range(envs):
+        for k in range(signals):
+            one = x[:, n, k], value[:, n, k], next_value[:, n, k], stops[:, n, k], ended[:, n], discount[k], trace
+            advantage, target = loops(*one)
+            np.testing.assert_allclose(found[:, n, k], advantage, atol=1e-4)
+            np.testing.assert_allclose(returns[:, n, k], target, atol=1e-4)
+            np.testing.assert_allclose(advantage + value[:, n, k], target, atol=1e-4)

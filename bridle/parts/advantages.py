@@ -1,0 +1,188 @@
+"""Advantages of reward and of cost, and the values that they are measured against.
+
+Reward and the C costs are K = 1 + C signals side by side, the reward first: each has its discount, its trace and its value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from bridle.core.config import check_ranges, check_types
+from bridle.core.types import Transition
+from bridle.maths.gaussian import Gaussian
+from bridle.maths.minibatches import one_pass
+from bridle.maths.moments import Moments, no_moments, see
+from bridle.maths.returns import gae
+from bridle.nets.mlp import MLP
+
+
+@dataclass(frozen=True)
+class ValueFit:
+    """Networks of the values of states, and how they are fitted to each rollout."""
+
+    hidden: tuple[int, ...] = (64, 64)
+    """Widths of the hidden layers."""
+    activation: Literal["relu", "tanh", "elu", "silu"] = "tanh"
+    """After every hidden layer."""
+    members: int = 1
+    """Networks of each value, whose mean counts."""
+    rate: float = 1e-3
+    """Adam step size."""
+    passes: int = 10
+    """Passes over a rollout."""
+    batch: int = 256
+    """States in a minibatch."""
+
+    def __post_init__(self):
+        check_types(self)
+        counts = {name: (getattr(self, name) > 0, "an integer > 0") for name in ("members", "passes", "batch")}
+        ranges = {
+            "hidden": (len(self.hidden) > 0 and all(h > 0 for h in self.hidden), "one or more integers > 0"),
+            "rate": (self.rate > 0, "a number > 0"),
+        }
+        check_ranges(self, ranges | counts)
+
+
+class Values(NamedTuple):
+    """What is known of the values of states."""
+
+    of_reward: tuple[MLP, ...]
+    """obs -> [1], in standard deviations of what they are fitted to."""
+    of_cost: tuple[MLP, ...]
+    """obs -> [C], the same."""
+    opt: Any
+    moments: Moments
+    """Of what they are fitted to, [K]."""
+
+
+class Experience(NamedTuple):
+    """A rollout as learning takes it, rows flat: B = L N."""
+
+    obs: Float[Array, "B O"]
+    """Normalised, where observations are."""
+    pre_action: Float[Array, "B A"]
+    dist: Gaussian
+    """Of the policy that acted."""
+    log_prob: Float[Array, " B"]
+    advantage: Float[Array, " B"]
+    """Of reward: mean 0, standard deviation 1."""
+    cost_advantage: Float[Array, "B C"]
+    """Mean 0, in units of cost: its scale counts."""
+    targets: Float[Array, "B K"]
+    weight: Float[Array, " B"]
+    """Sums to 1; 0 on rows that are not valid."""
+
+
+def no_values(key, obs: int, constraints: int, fit: ValueFit) -> Values:
+    """Values that have seen nothing."""
+    keys = jax.random.split(key, 2 * fit.members)
+    net = lambda k, out: MLP(k, (obs, *fit.hidden, out), fit.activation, last_scale=0.1)
+    of_reward = tuple(net(k, 1) for k in keys[: fit.members])
+    of_cost = tuple(net(k, constraints) for k in keys[fit.members :])
+    opt = optax.adam(fit.rate).init((of_reward, of_cost))
+    return Values(of_reward, of_cost, opt, no_moments(1 + constraints))
+
+
+def deviation(moments: Moments) -> Float[Array, " K"]:
+    """The standard deviation of what values are fitted to; 1 before anything was seen, and where nothing varies."""
+    found = jnp.sqrt(moments.second / jnp.maximum(moments.count, 1.0))
+    return jnp.where(found > 1e-4, found, 1.0)
+
+
+def member_values(values: Values, obs: Float[Array, "*batch O"]) -> Float[Array, "E *batch K"]:
+    """What each member says."""
+    pairs = zip(values.of_reward, values.of_cost, strict=True)
+    told = jnp.stack([jnp.concatenate([reward(obs), cost(obs)], -1) for reward, cost in pairs])
+    return values.moments.mean + deviation(values.moments) * told
+
+
+def value_of(values: Values, obs: Float[Array, "*batch O"]) -> Float[Array, "*batch K"]:
+    """The values of reward and of each cost, in their own units."""
+    return member_values(values, obs).mean(0)
+
+
+def per_signal(of_reward: float, of_cost: float, constraints: int) -> Float[Array, " K"]:
+    """One number for the reward, another for each cost."""
+    return jnp.asarray([of_reward] + [of_cost] * constraints, jnp.float32)
+
+
+def advantages(
+    values: Values, rows: Transition, obs: Float[Array, "L N O"], next_obs: Float[Array, "L N O"], config
+) -> tuple[Float[Array, "L N K"], Float[Array, "L N K"]]:
+    """Advantages, and what values are fitted to: advantage + value.
+
+    Truncation and the rollout's end bootstrap; a termination does not, nor does it for cost unless `cost_after_death` says
+    "unmasked". `config` tells that, `discount`, `cost_discount`, `trace`, `cost_trace`.
+    """
+    constraints = rows.cost.shape[-1]
+    x = jnp.concatenate([rows.reward[..., None], rows.cost], -1)
+    value, next_value = value_of(values, obs), value_of(values, next_obs)
+    masks = jnp.asarray([True] + [config.cost_after_death == "masked"] * constraints)
+    found = gae(
+        x,
+        value,
+        next_value,
+        rows.terminated[..., None] & masks,
+        rows.terminated | rows.truncated,
+        per_signal(config.discount, config.cost_discount, constraints),
+        per_signal(config.trace, config.cost_trace, constraints),
+    )
+    return found, found + value
+
+
+def experience(
+    rows: Transition, obs: Float[Array, "L N O"], dist: Gaussian, log_prob, advantage, targets
+) -> Experience:
+    """Rows [L N ...] laid flat, advantages centred over those that are valid, and that of reward scaled too."""
+    flat = lambda leaf: leaf.reshape(-1, *leaf.shape[2:])
+    valid = flat(rows.valid).astype(jnp.float32)
+    weight = valid / jnp.maximum(valid.sum(), 1.0)
+    found = flat(advantage)
+    found = found - weight @ found
+    spread = jnp.sqrt(weight @ found[:, 0] ** 2) + 1e-8
+    return Experience(
+        obs=flat(obs),
+        pre_action=flat(rows.extras["pre_action"]),
+        dist=jax.tree.map(flat, dist),
+        log_prob=flat(log_prob),
+        advantage=found[:, 0] / spread,
+        cost_advantage=found[:, 1:],
+        targets=flat(targets),
+        weight=weight,
+    )
+
+
+def fit_values(values: Values, rows: Experience, key, fit: ValueFit) -> tuple[Values, dict]:
+    """Some passes of minibatches; the values, and their mean squared errors in variances of the targets."""
+    valid = (rows.weight > 0).astype(jnp.float32)
+    moments = see(values.moments, rows.targets, valid)
+    targets = (rows.targets - moments.mean) / deviation(moments)
+    optimiser = optax.adam(fit.rate)
+
+    def step(state, batch):
+        nets, opt = state
+        obs, target, weight = batch
+
+        def loss(nets):
+            told = [jnp.concatenate([r(obs), c(obs)], -1) for r, c in zip(*nets, strict=True)]
+            errors = sum((one - target) ** 2 for one in told)
+            errors = weight @ errors / jnp.maximum(weight.sum(), 1.0)
+            return errors.sum(), errors / len(told)
+
+        grads, errors = jax.grad(loss, has_aux=True)(nets)
+        steps, opt = optimiser.update(grads, opt)
+        return (optax.apply_updates(nets, steps), opt), errors
+
+    def again(state, key):
+        return one_pass(step, state, key, (rows.obs, targets, valid), fit.batch)
+
+    start = (values.of_reward, values.of_cost), values.opt
+    (nets, opt), errors = jax.lax.scan(again, start, jax.random.split(key, fit.passes))
+    told = {"value_loss": errors[-1, 0], "cost_value_loss": errors[-1, 1:].mean()}
+    return Values(*nets, opt, moments), told
