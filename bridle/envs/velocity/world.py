@@ -35,6 +35,7 @@ class VelocityWorld(EpisodicWorld):
             num_envs=num_envs,
             horizon=horizon,
             notes=(("dt", f"{self.dt:.4g} s"), ("physics", self._bodies.physics)),
+            rules=rules.rules(robot),
         )
         self.reset(np.zeros(num_envs, np.int64))
 
