@@ -239,7 +239,7 @@ def prepare_resume(
     config = asked.recorded_config(found, config)
     twin = worlds.twin_of(source)
     world = worlds.make(source, options, options.num_envs, cost_fn)
-    spec = folders.spec_from_json(found.config["spec"])
+    spec = dataclasses.replace(folders.spec_from_json(found.config["spec"]), rules=world.spec.rules)
     worlds.check_same(world.spec, spec)
     limit = worlds.limit_of(options, spec)
     algorithm = config.build(spec, limit)

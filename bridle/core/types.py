@@ -7,7 +7,8 @@ float `[N A]` in [-1, 1] or int `[N]`; a cost always has a last axis `C`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -101,6 +102,22 @@ class Discrete:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What is known of a world, so that no model has to learn it: pure functions of (obs [... O], action [... A], next_obs [... O]).
+
+    They work on NumPy and on JAX arrays alike, under jit, whatever the first axes are; actions are in [-1, 1], as algorithms see
+    them. What is None is learned. `bridle.envs.rules.check_rules` says what is wrong with one.
+    """
+
+    reward: Callable | None = None
+    """float [...]"""
+    cost: Callable | None = None
+    """float [... C]"""
+    terminated: Callable | None = None
+    """bool [...]"""
+
+
+@dataclass(frozen=True)
 class Spec:
     """What an algorithm may know of its world."""
 
@@ -117,6 +134,8 @@ class Spec:
     """What stands in the run folder and in every table about this world, such as `("dialect", "fsrl")`."""
     kinds: tuple[str, ...] = ()
     """Kinds of cost that the world also tells apart, such as `hazards`."""
+    rules: Rules | None = field(default=None, compare=False, repr=False)
+    """Functions, so they are neither compared nor saved: a run that goes on has them from the world that it makes again."""
 
 
 UNITS = ("horizon", "infinite", "calibrated")

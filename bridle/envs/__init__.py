@@ -35,16 +35,16 @@ def __getattr__(name: str):
 
 def tasks() -> dict[str, str]:
     """Every environment of ours: name -> one line (also as `TASKS`)."""
-    from bridle.envs import bullet, safety_gym, velocity
+    from bridle.envs import bullet, safe_mujoco, safety_gym, velocity
 
-    return {**bullet.TASKS, **safety_gym.TASKS, **velocity.TASKS, **TOYS}
+    return {**bullet.TASKS, **safety_gym.TASKS, **velocity.TASKS, **safe_mujoco.TASKS, **TOYS}
 
 
 def suite_of(task: str) -> str:
     """The suite of `task`, a bare name of ours: the module or folder here that makes it."""
-    from bridle.envs import bullet, safety_gym
+    from bridle.envs import bullet, safe_mujoco, safety_gym
 
-    rooms = {"toy": TOYS, "bullet": bullet.TASKS, "safety_gym": safety_gym.TASKS}
+    rooms = {"toy": TOYS, "bullet": bullet.TASKS, "safety_gym": safety_gym.TASKS, "safe_mujoco": safe_mujoco.TASKS}
     return next((room for room, tasks in rooms.items() if task in tasks), "velocity")
 
 
@@ -91,6 +91,7 @@ def make(
     time_limit: int | None = None,
     exact: bool = True,
     action_repeat: int = 1,
+    rules=None,
     **args,
 ):
     """`num_envs` copies of `env` as a `World`.
@@ -100,7 +101,8 @@ def make(
     `num_envs`), or such an object itself. `cost_fn(obs, action, next_obs)` (or `module:function`) gives the cost
     [N] or [N C] of batched arrays, with the action in the environment's own units; it replaces what the environment
     tells. `time_limit` truncates a `gymnasium.Env` that has no limit of its own after so many steps. `args` go to the
-    environment, but for `action_repeat`: so many of its steps make one env step, whose rewards and costs add up. `workers="process"` steps Gymnasium environments in processes of their own. Without `exact`, an
+    environment, but for `action_repeat`: so many of its steps make one env step, whose rewards and costs add up; and for `rules`, where
+    that is a `core.types.Rules`, `module:name` of one, or `cost_fn`, which says that `cost_fn` is a rule as well. `workers="process"` steps Gymnasium environments in processes of their own. Without `exact`, an
     environment that has a number of copies of its own may have another than `num_envs`.
     """
     if not isinstance(num_envs, int) or num_envs < 1:
@@ -109,6 +111,13 @@ def make(
         raise ValueError(f"action_repeat = {action_repeat!r}; allowed: an integer > 0")
     if isinstance(cost_fn, str):
         cost_fn = find(cost_fn, "cost_fn")
+    if rules is not None:
+        from bridle.envs import rules as door
+
+        if door.is_given(rules):
+            kept = {"num_envs": num_envs, "time_limit": time_limit, "exact": exact, "action_repeat": action_repeat}
+            return door.with_rules(make(env, cost_fn=cost_fn, **kept, **args), rules, cost_fn)
+        args["rules"] = rules
     if isinstance(env, str):
         if env.startswith(OLD):
             env, args = env.replace(OLD, "Safety", 1), {"dialect": "safety-gym", **args}

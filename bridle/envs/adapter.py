@@ -185,9 +185,10 @@ class WithCost:
         self.obs = world.reset(np.arange(num_envs))
         kind = world.spec.action
         still = np.zeros((num_envs, kind.size)) if isinstance(kind, Continuous) else np.zeros(num_envs, np.int64)
-        self.spec = replace(world.spec, constraints=())
+        rules = world.spec.rules and replace(world.spec.rules, cost=None)
+        self.spec = replace(world.spec, constraints=(), rules=rules)
         found = self._cost(self.obs, self.native(still), self.obs)
-        self.spec = replace(world.spec, constraints=names_of(found.shape[1]))
+        self.spec = replace(self.spec, constraints=names_of(found.shape[1]))
 
     def reset(self, seeds):
         self.obs = self.world.reset(seeds)

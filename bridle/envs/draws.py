@@ -19,6 +19,12 @@ def uniform(seed: np.ndarray, episode: np.ndarray, draw: np.ndarray) -> np.ndarr
     return _to_unit(_mix(stream + counter * _STEP))
 
 
+def normals(draws: np.ndarray) -> np.ndarray:
+    """Standard normal numbers, half as many as `draws` [2 count, n] of `uniforms`: [count, n] (Box and Muller 1958)."""
+    u, angle = np.split(draws, 2)
+    return np.sqrt(-2.0 * np.log(1.0 - u)) * np.cos(2.0 * np.pi * angle)  # 1 - u is never 0
+
+
 def _to_unit(x: np.ndarray) -> np.ndarray:
     return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53
 

@@ -11,12 +11,13 @@ def register() -> None:
     """Register every id once; nothing outside `bridle/` is touched."""
     import gymnasium
 
-    from bridle.envs import bullet, safety_gym, velocity
+    from bridle.envs import bullet, safe_mujoco, safety_gym, velocity
 
     for entry, tasks in (
         ("bridle.envs.bullet.single:BulletEnv", bullet.TASKS),
         ("bridle.envs.safety_gym.single:NavigationEnv", safety_gym.TASKS),
         ("bridle.envs.velocity.single:VelocityEnv", velocity.TASKS),
+        ("bridle.envs.safe_mujoco.single:SafeMujocoEnv", safe_mujoco.TASKS),
     ):
         for task in tasks:
             name = f"bridle/{task}"

@@ -18,7 +18,8 @@ class Repeated:
         self.world, self._times, spec = world, times, world.spec
         lasts = {"dt": f"{times * float(dict(spec.notes)['dt'].split()[0]):.4g} s", "action repeat": str(times)}
         notes = tuple((dict(spec.notes) | lasts).items())
-        self.spec = replace(spec, horizon=-(-spec.horizon // times), notes=notes)
+        # Rules are of one step: a cost adds up over several, of which obs tell the last.
+        self.spec = replace(spec, horizon=-(-spec.horizon // times), notes=notes, rules=None)
         self.reset, self.get_state, self.set_state = world.reset, world.get_state, world.set_state
         self.render, self.close = world.render, world.close
 

@@ -165,9 +165,11 @@ def commit() -> str | None:
 
 
 def spec_to_json(spec: Spec) -> dict:
-    """What a policy must know of its world to be used without it."""
+    """What a policy must know of its world to be used without it: all but the rules, which only learning asks for."""
     kind = "size" if hasattr(spec.action, "size") else "choices"
-    return {**dataclasses.asdict(spec), "obs": _obs_to_json(spec.obs), "action": {kind: getattr(spec.action, kind)}}
+    told = dataclasses.asdict(dataclasses.replace(spec, rules=None))
+    del told["rules"]
+    return {**told, "obs": _obs_to_json(spec.obs), "action": {kind: getattr(spec.action, kind)}}
 
 
 def spec_from_json(data: dict) -> Spec:

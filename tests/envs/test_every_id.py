@@ -6,10 +6,10 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from bridle import envs
-from bridle.envs import bullet, safety_gym, velocity
+from bridle.envs import bullet, safe_mujoco, safety_gym, velocity
 
 
-@pytest.mark.parametrize("id", [*bullet.TASKS, *safety_gym.TASKS, *velocity.TASKS])
+@pytest.mark.parametrize("id", [*bullet.TASKS, *safety_gym.TASKS, *velocity.TASKS, *safe_mujoco.TASKS])
 @pytest.mark.filterwarnings("ignore:.*(bounds|Box observation space).*")  # most observations have none
 def test_it_passes_the_checker_and_steps_as_its_world_does(id):
     env = gymnasium.make(f"bridle/{id}")

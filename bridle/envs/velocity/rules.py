@@ -6,6 +6,9 @@ is in the actuators' units and `velocity [N 2]` in m/s.
 
 from __future__ import annotations
 
+from functools import partial
+
+from bridle.core.types import Rules
 from bridle.envs.velocity.robots import Robot
 
 
@@ -61,3 +64,22 @@ def speed(robot: Robot, velocity, xp):
 def cost(robot: Robot, velocity, xp):
     """[N]: 1.0 where the robot is faster than its threshold."""
     return (speed(robot, velocity, xp) > robot.threshold) * 1.0
+
+
+def rules(robot: Robot) -> Rules:
+    """What obs tell: whether an episode ends. Cost and reward are of the way of an env step, which obs do not tell."""
+    return Rules(terminated=partial(terminated, robot))
+
+
+def terminated(robot: Robot, obs, action, next_obs):
+    """bool [...]: not `healthy`, by obs alone: to the rounding of float32, and without a hopper's velocities beyond 100, which
+    obs cut to 10."""
+    z = next_obs[..., 0]
+    if robot.height is None:
+        return abs(z) < 0.0
+    well = (robot.height[0] < z) & (z < robot.height[1])
+    if robot.hidden == 1:
+        well = well & (abs(next_obs[..., 1]) < robot.tilt)
+    if robot.bound is not None:
+        well = well & (abs(next_obs[..., 1:]) < robot.bound).all(-1)
+    return ~well

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from bridle.core.types import Continuous, Leaf, Spec
-from bridle.envs.draws import uniforms
+from bridle.envs.draws import normals, uniforms
 from bridle.envs.episodes import EpisodicWorld
 from bridle.envs.velocity import rules
-from bridle.envs.velocity.bodies import Rolled, Told, load
+from bridle.envs.velocity.bodies import bodies, load
 from bridle.envs.velocity.robots import ROBOTS, named
 
 
@@ -21,7 +21,7 @@ class VelocityWorld(EpisodicWorld):
     def __init__(self, id: str, num_envs: int, horizon: int):
         self.robot = robot = ROBOTS[named(id)]
         self._model = model = load(robot)
-        self._bodies = (Told if robot.place else Rolled)(robot, model, num_envs)
+        self._bodies = bodies(robot, model, num_envs)
         self._places, self._speeds = slice(1, 1 + model.nq), slice(1 + model.nq, 1 + model.nq + model.nv)
         self._middle, self._half = model.actuator_ctrlrange.mean(1), np.ptp(model.actuator_ctrlrange, 1) / 2
         self.dt = robot.repeat * model.opt.timestep
@@ -35,6 +35,7 @@ class VelocityWorld(EpisodicWorld):
             num_envs=num_envs,
             horizon=horizon,
             notes=(("dt", f"{self.dt:.4g} s"), ("physics", self._bodies.physics)),
+            rules=rules.rules(robot),
         )
         self.reset(np.zeros(num_envs, np.int64))
 
@@ -60,9 +61,7 @@ class VelocityWorld(EpisodicWorld):
         state = np.zeros((len(who), self._physics.shape[1]))
         state[:, self._places] = model.qpos0 + robot.noise * even[: model.nq].T
         if robot.normal:
-            u, angle = np.split(draw[model.nq :], 2)
-            # Box and Muller (1958); 1 - u is never 0.
-            state[:, self._speeds] = robot.noise * (np.sqrt(-2.0 * np.log(1.0 - u)) * np.cos(2.0 * np.pi * angle)).T
+            state[:, self._speeds] = robot.noise * normals(draw[model.nq :]).T
         else:
             state[:, self._speeds] = robot.noise * even[model.nq :].T
         self._physics[who] = state

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from bridle.envs import bullet, safety_gym, velocity
+from bridle.envs import bullet, safe_mujoco, safety_gym, velocity
 from bridle.envs.register import register
 
 register()
@@ -117,7 +117,7 @@ def test_registering_touches_only_our_namespace_and_loads_no_simulator():
         "print(sorted(set(gymnasium.registry) - before), 'mujoco' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
-    tasks = (*bullet.TASKS, *safety_gym.TASKS, *velocity.TASKS)
+    tasks = (*bullet.TASKS, *safety_gym.TASKS, *velocity.TASKS, *safe_mujoco.TASKS)
     assert done.stdout.strip() == f"{sorted(f'bridle/{task}' for task in tasks)} False"
     assert "already" not in done.stderr
 

@@ -9,8 +9,7 @@ import pytest
 from bridle import envs
 from bridle.core.types import Continuous, Leaf
 from bridle.envs import copies as native
-from bridle.envs import velocity
-from bridle.envs.velocity import bodies
+from bridle.envs import telling, velocity
 
 SIZES = {"HalfCheetah": (17, 6), "Hopper": (11, 3), "Walker2d": (17, 6), "Ant": (105, 8), "Humanoid": (348, 17), "Swimmer": (8, 2)}  # fmt: skip
 """Entries of obs and action: those of Gymnasium's v5 spaces."""
@@ -110,7 +109,7 @@ def test_a_world_gone_back_to_a_state_goes_on_bit_for_bit(task):
 def test_numbers_do_not_depend_on_the_number_of_threads(task, monkeypatch):
     told = []
     for count in (1, 3):
-        for module in (native, bodies):
+        for module in (native, telling):
             monkeypatch.setattr(module, "cores", lambda count=count: count)
         world = velocity.make(task, 7)
         world.reset(np.arange(7))
