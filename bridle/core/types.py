@@ -7,6 +7,7 @@ float `[N A]` in [-1, 1] or int `[N]`; a cost always has a last axis `C`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -76,6 +77,40 @@ class Drawn(NamedTuple):
     """float: with which probability each row was drawn, times the number of rows (1 under a uniform draw)."""
     step: Any
     """float []: env steps so far, summed over all copies (what schedules read)."""
+
+
+class Guess(NamedTuple):
+    """What a model expects of one step from each of B states."""
+
+    next_obs: Any
+    """float [B O]."""
+    reward: Any
+    """float [B]."""
+    cost: Any
+    """float [B C]."""
+    terminated: Any
+    """bool [B]."""
+    doubt: Any
+    """float [B], >= 0: how little the model trusts itself there, in a unit of its own; 0 of one that has no doubts."""
+
+
+class Step(Protocol):
+    """A model of a world, learned or made by hand: a pure function that can be compiled."""
+
+    def __call__(self, obs: Any, action: Any, key: Any) -> Guess:
+        """One step from obs [B O] by action [B A]."""
+        ...
+
+
+class Rules(NamedTuple):
+    """What is known of a world and need not be learned: functions of (obs [B O], action [B A], next_obs [B O]), or None."""
+
+    reward: Callable | None = None
+    """-> float [B]."""
+    cost: Callable | None = None
+    """-> float [B C]."""
+    terminated: Callable | None = None
+    """-> bool [B]."""
 
 
 @dataclass(frozen=True)
