@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -94,6 +94,7 @@ class Guess(NamedTuple):
     """float [B], >= 0: how little the model trusts itself there, in a unit of its own; 0 of one that has no doubts."""
 
 
+@runtime_checkable
 class Step(Protocol):
     """A model of a world, learned or made by hand: a pure function that can be compiled."""
 

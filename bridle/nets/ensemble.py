@@ -30,7 +30,7 @@ class Ensemble(eqx.Module):
         self.biases = tuple(jnp.zeros((members, o)) for o in sizes[1:])
         self.activation = activation
 
-    def __call__(self, x: Float[Array, "*batch I"], own: bool = False) -> Float[Array, "E *batch out"]:
+    def __call__(self, x: Float[Array, "*batch I"], own: bool = False) -> Float[Array, "E *any out"]:
         """What every member says; `own`: x [E ... I] holds the inputs of each."""
         # Members one after another: on two cores a step of training by plain products takes a tenth less than by batched ones.
         each = self.apart()

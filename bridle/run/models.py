@@ -62,7 +62,9 @@ def load_model(folder: Path, like: Any, config: Any, spec: Spec) -> tuple[Any, d
     except ValueError as error:
         told = {name: value for name, value in to_json(config).items() if facts["config"].get(name) != value}
         other = ", ".join(f"{name} {facts['config'].get(name)!r} instead of {value!r}" for name, value in told.items())
-        raise ValueError(f"the model in {folder} does not fit: {error}; it was made with {other or 'the same'}") from error
+        raise ValueError(
+            f"the model in {folder} does not fit: {error}; it was made with {other or 'the same'}"
+        ) from error
 
 
 def world_of(spec: Spec) -> dict:

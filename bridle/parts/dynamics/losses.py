@@ -25,7 +25,7 @@ def loss_of(params: Params, x: Float[Array, "E B I"], y: Float[Array, "E B F"], 
         total += sum(map(chance, errors, found))
         return total + 0.01 * (params.high.sum() - params.low.sum())
     if config.loss == "huber":
-        return total + sum(optax.huber_loss(h.mean, y[e, :, :d], SLOPE).mean() for e, h in enumerate(found))
+        return total + sum(optax.huber_loss(h.mean, y[e, :, :d], delta=SLOPE).mean() for e, h in enumerate(found))
     total += sum(error.mean() for error in errors)
     return total + (near_one(errors, found) if config.loss == "mspe" else 0.0)
 
