@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -77,6 +77,30 @@ class Drawn(NamedTuple):
     """float: with which probability each row was drawn, times the number of rows (1 under a uniform draw)."""
     step: Any
     """float []: env steps so far, summed over all copies (what schedules read)."""
+
+
+class Guess(NamedTuple):
+    """What a model expects of one step from each of B states."""
+
+    next_obs: Any
+    """float [B O]."""
+    reward: Any
+    """float [B]."""
+    cost: Any
+    """float [B C]."""
+    terminated: Any
+    """bool [B]."""
+    doubt: Any
+    """float [B], >= 0: how little the model trusts itself there, in a unit of its own; 0 of one that has no doubts."""
+
+
+@runtime_checkable
+class Step(Protocol):
+    """A model of a world, learned or made by hand: a pure function that can be compiled."""
+
+    def __call__(self, obs: Any, action: Any, key: Any) -> Guess:
+        """One step from obs [B O] by action [B A]."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,98 @@
+"""Living in a learned world: each step by an elite drawn at random, with known rules where there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bridle.core.types import Guess, Rules, Step
+from bridle.nets.ensemble import forward
+from bridle.parts.dynamics.model import Dynamics, Model, Prediction, inputs_of, predict, told
+
+LEARNED = Rules()
+"""Nothing is known."""
+
+
+def by_elites(
+    state: Model, obs: Float[Array, "B O"], action: Float[Array, "B A"], key, constraints: int, config: Dynamics
+) -> Prediction:
+    """What one elite, drawn for each row, expects: a prediction with E = 1. No other member is asked.
+
+    The batch is shuffled and cut into as many blocks as there are elites; each elite answers one.
+    """
+    count, size = config.elites, obs.shape[0]
+    block = -(-size // count)
+    order = jnp.resize(jax.random.permutation(key, size), count * block)  # a last few rows are asked twice
+    x = inputs_of(state, obs, action, config)[order].reshape(count, block, -1)
+    back = jnp.zeros(size, jnp.int32).at[order].set(jnp.arange(count * block, dtype=jnp.int32))
+    ask = lambda item: forward(state.params.members.member(item[0]), item[1])
+    out = jnp.concatenate([ask((state.elites[k], x[k])) for k in range(count)])[back]
+    error = jnp.repeat(state.error[state.elites], block, 0)[back]
+    return told(state, out[None], error[None], obs.shape[1], constraints, config)
+
+
+def drawn(predicted: Prediction, elites, key) -> Prediction:
+    """One elite's part of a prediction of all members, drawn for each row: a prediction with E = 1."""
+    size = predicted.reward.shape[1]
+    who = elites[jax.random.randint(key, (size,), 0, elites.shape[0])]
+    return jax.tree.map(lambda leaf: leaf[who, jnp.arange(size)][None], predicted)
+
+
+def sampled(predicted: Prediction, key, config: Dynamics) -> Prediction:
+    """A prediction with numbers drawn from it in place of means, and 0 or 1 in place of chances."""
+    k_delta, k_reward, k_cost, k_end = jax.random.split(key, 4)
+    noise = lambda k, mean, std: mean + std * jax.random.normal(k, mean.shape)
+    cost = predicted.cost
+    if config.learn_cost == "real":
+        cost = jnp.maximum(noise(k_cost, cost, predicted.cost_std), 0.0)
+    if config.learn_cost == "binary":
+        cost = jax.random.bernoulli(k_cost, cost).astype(jnp.float32)
+    return predicted._replace(
+        delta=noise(k_delta, predicted.delta, predicted.delta_std),
+        reward=noise(k_reward, predicted.reward, predicted.reward_std),
+        cost=cost,
+        terminated=jax.random.bernoulli(k_end, predicted.terminated).astype(jnp.float32),
+    )
+
+
+def as_step(
+    state: Model,
+    constraints: int,
+    config: Dynamics,
+    *,
+    doubt: Callable[[Prediction], Float[Array, " B"]] | None = None,
+    sample: bool = True,
+    rules: Rules = LEARNED,
+) -> Step:
+    """The ensemble as a world to imagine in. `rules` take the place of what was learned; what is neither learned nor ruled is 0.
+
+    `doubt` (`pairwise_kl`, ...) asks every member; without it each row asks its elite alone and nothing is doubted.
+    Without `sample`, steps are the elite's means (CMBPO), and an end is what is likelier than not.
+    """
+    return partial(_step, state, constraints, config, doubt, sample, rules)
+
+
+def _step(
+    state: Model, constraints: int, config: Dynamics, doubt, sample: bool, rules: Rules, obs, action, key
+) -> Guess:
+    k_elite, k_sample = jax.random.split(key)
+    if doubt is None:
+        found, doubted = by_elites(state, obs, action, k_elite, constraints, config), jnp.zeros(obs.shape[0])
+    else:
+        every = predict(state, obs, action, constraints, config)
+        found, doubted = drawn(every, state.elites, k_elite), doubt(every)
+    if sample:
+        found = sampled(found, k_sample, config)
+    delta, reward, cost = found.delta[0], found.reward[0], found.cost[0]
+    seen = obs, action, obs + delta
+    return Guess(
+        next_obs=obs + delta,
+        reward=reward if rules.reward is None else rules.reward(*seen),
+        cost=cost if rules.cost is None else rules.cost(*seen),
+        terminated=found.terminated[0] > 0.5 if rules.terminated is None else rules.terminated(*seen),
+        doubt=doubted,
+    )

@@ -1,0 +1,105 @@
+"""Imagination: a policy lives in a model, from many starts at once, for as long as it is asked to or as far as it trusts itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from bridle.core.types import Step, Transition
+
+
+class Imagined(NamedTuple):
+    """B paths side by side."""
+
+    rows: Transition
+    """Leaves [L B ...]. `valid` tells the steps of a path, which are its first ones; `truncated` its last, unless it terminated."""
+    doubt: Float[Array, "L B"]
+    """Of each step, 0 where there is none."""
+    horizon: Int[Array, " B"]
+    """Steps of each path."""
+
+    @property
+    def path_doubt(self) -> Float[Array, " B"]:
+        """Of each path, all its steps together."""
+        return self.doubt.sum(0)
+
+
+class _Path(NamedTuple):
+    obs: Float[Array, "B O"]
+    alive: Array
+    doubt: Float[Array, " B"]
+    """So far."""
+
+
+def imagine(
+    step: Step,
+    act: Callable,
+    starts: Float[Array, "B O"],
+    length: int | Int[Array, ""],
+    key,
+    *,
+    budget: float | Float[Array, ""] | None = None,
+    cap: int | None = None,
+) -> Imagined:
+    """Live `length` steps from each start: `act(obs [B O], key) -> action, extras`, then `step`, one scan over `cap` steps.
+
+    `length` may be traced where `cap`, the greatest it can be, is told. A path ends after a termination. With a `budget` it
+    also ends before the step by which its doubt would reach that: this step is dropped, and the path is truncated where it
+    stands (Zanger et al. 2021, arXiv:2104.06922), so that values bootstrap from there.
+    """
+    most = int(length) if cap is None else cap
+
+    def one(path: _Path, item):
+        number, k = item
+        return _lived(path, step, act, k, number < length, budget)
+
+    def nothing(path: _Path, item):
+        shape = jax.eval_shape(one, path, item)[1]
+        return path, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
+
+    def maybe(path: _Path, item):
+        return jax.lax.cond(path.alive.any() & (item[0] < length), one, nothing, path, item)
+
+    size = starts.shape[0]
+    begin = _Path(starts, jnp.ones(size, jnp.bool_), jnp.zeros(size))
+    _, (rows, doubt) = jax.lax.scan(maybe, begin, (jnp.arange(most), jax.random.split(key, most)))
+    follows = jnp.concatenate([rows.valid[1:], jnp.zeros((1, size), jnp.bool_)])
+    rows = rows._replace(truncated=rows.valid & ~follows & ~rows.terminated)
+    return Imagined(rows, doubt, rows.valid.sum(0, dtype=jnp.int32))
+
+
+def _lived(path: _Path, step: Step, act: Callable, key, within, budget):
+    """One step of every path, and its row."""
+    k_act, k_step = jax.random.split(key)
+    action, extras = act(path.obs, k_act)
+    guess = step(path.obs, action, k_step)
+    kept = path.alive & within
+    if budget is not None:
+        kept &= path.doubt + guess.doubt < budget  # a doubt that is not finite ends a path too
+    total = jnp.where(kept, path.doubt + guess.doubt, path.doubt)
+    terminated = guess.terminated & kept
+    row = Transition(
+        obs=path.obs,
+        action=action,
+        reward=jnp.where(kept, guess.reward, 0.0),
+        cost=jnp.where(kept[:, None], guess.cost, 0.0),
+        next_obs=jnp.where(kept[:, None], guess.next_obs, path.obs),
+        terminated=terminated,
+        truncated=jnp.zeros_like(kept),
+        valid=kept,
+        extras=extras,
+    )
+    return _Path(row.next_obs, kept & ~terminated, total), (row, jnp.where(kept, guess.doubt, 0.0))
+
+
+def horizon_at(epoch, schedule: tuple[int, int, int, int]) -> Int[Array, ""]:
+    """The length of paths at an epoch, by (first epoch, last epoch, first length, last length): linear between them, whole steps
+    alone, flat outside (Janner et al. 2019, arXiv:1906.08253, appendix); a path of length 1 has one step."""
+    begin, end, first, last = schedule
+    epoch = jnp.asarray(epoch, jnp.int32)
+    between = first + (last - first) * (jnp.clip(epoch, begin, end) - begin) // max(1, end - begin)
+    return jnp.where(epoch <= begin, first, jnp.where(epoch >= end, last, between)).astype(jnp.int32)
