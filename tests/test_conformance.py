@@ -32,6 +32,14 @@ SMALL = {
     "memory": 256,
     "samples": 4,
     "rollout": 64,
+    "explore": 64,
+    "first_updates": 4,
+    "fit_every": 32,
+    "real": 64,
+    "min_real": 32,
+    "max_real": 64,
+    "paths": 8,
+    "longest": 4,
 }
 """What makes a config small, where it has such a field."""
 PRESETS_OF = {name: {k: p.config for k, p in PRESETS.items() if base_of(p.algorithm)[0] == name} for name in ALGORITHMS}
@@ -67,6 +75,15 @@ VARIANTS |= {
     "td3": {"lagrange": {"constraint": "lagrange", "cost_critics": 2, "n_step": 3}},
     "ddpg": {"pid": {"constraint": "pid", "signal": "critic", "rescale": False, "n_step": 1}},
     "ppo": {"pid": {"constraint": "pid", "entropy": 0.01, "cost_after_death": "unmasked"}},
+    "cmbpo": {
+        "schedule": {
+            "rollouts": "schedule",
+            "schedule": [2, 4, 1, 4],
+            "recalibrate": True,
+            "joint": True,
+            "sampled": True,
+        }
+    },
     "trpo": {"lagrange": {"constraint": "lagrange", "normalise_obs": False}},
     "cpo": {
         "rate": {"cost_mode": "rate"},

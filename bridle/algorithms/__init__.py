@@ -41,6 +41,10 @@ ALGORITHMS: dict[str, tuple[str, str]] = {
         "bridle.algorithms.focops:Config",
         "First order constrained optimisation in policy space (Zhang et al. 2020), on-policy",
     ),
+    "cmbpo": (
+        "bridle.algorithms.cmbpo:Config",
+        "Constrained model-based policy optimisation (Zanger et al. 2021): CPO on imagination that knows when to stop",
+    ),
 }
 WAYS = {"lag": ("lagrange", "dual ascent"), "pid": ("pid", "PID control")}
 FORMS: dict[str, tuple[str, dict[str, str], str]] = {

@@ -27,6 +27,11 @@ from bridle.parts.constraints.pid import PID
 from bridle.parts.on_policy import assemble, common_ranges, listen, look, rollout_of
 from bridle.parts.policies import PlainActor
 
+TOO_FAR = 1.5
+"""A pass after which the policy has moved by more than so many times `target_kl` is undone, and steps become smaller."""
+SLOWER, FASTER = 0.5, 1.05
+"""What the pace is multiplied by where a pass was undone, and where none was."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -108,6 +113,8 @@ class State(NamedTuple):
 
     actor: PlainActor
     actor_opt: Any
+    pace: jax.Array
+    """Part of `actor_rate` that is used: it falls where a pass moved the policy too far, and comes back slowly."""
     values: Values
     multiplier: Any
     """Of the rule that prices cost; () where none does."""
@@ -122,6 +129,7 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit) -> State:
     return State(
         actor=actor,
         actor_opt=optimiser(config).init(actor),
+        pace=jnp.ones(()),
         values=no_values(k_values, o, c, config.values),
         multiplier=multiplier_of(config).init(c) if config.constrained else (),
         moments=no_moments(o) if config.normalise_obs else (),
@@ -171,26 +179,32 @@ def improve(state: State, batch: Experience, gain, key, config: Config) -> tuple
 
         grads, cut = jax.grad(loss, has_aux=True)(actor)
         steps, opt = optimiser(config).update(grads, opt)
+        steps = jax.tree.map(lambda step: state.pace * step, steps)
         return (optax.apply_updates(actor, steps), opt), cut
 
     def one(carry):
-        learner, count, _, _ = carry
-        learner, cut = one_pass(step, learner, jax.random.fold_in(key, count), rows, config.batch)
-        kl = batch.weight @ gaussian.kl(batch.dist, learner[0](batch.obs))
-        return learner, count + 1, kl, cut
+        learner, count, kl, *_ = carry
+        moved, cut = one_pass(step, learner, jax.random.fold_in(key, count), rows, config.batch)
+        reached = batch.weight @ gaussian.kl(batch.dist, moved[0](batch.obs))
+        kept = reached <= TOO_FAR * config.target_kl  # also false where it is not a number
+        learner = jax.tree.map(lambda new, old: jnp.where(kept, new, old), moved, learner)
+        return learner, count + 1, jnp.where(kept, reached, kl), cut, kept
 
     zero = jnp.zeros(())
-    go_on = lambda carry: (carry[1] < config.passes) & (carry[2] <= config.target_kl)
-    start = (state.actor, state.actor_opt), jnp.zeros((), jnp.int32), zero, zero
-    (actor, opt), passes, kl, cut = jax.lax.while_loop(go_on, one, start)
+    go_on = lambda carry: (carry[1] < config.passes) & (carry[2] <= config.target_kl) & carry[4]
+    start = (state.actor, state.actor_opt), jnp.zeros((), jnp.int32), zero, zero, jnp.ones((), bool)
+    (actor, opt), passes, kl, cut, kept = jax.lax.while_loop(go_on, one, start)
+    # A policy of small deviations moves far by small steps: then steps become smaller, instead of the policy being lost.
+    pace = jnp.where(kept, jnp.minimum(FASTER * state.pace, 1.0), SLOWER * state.pace)
     told = {
         "kl": kl,
         "passes": passes.astype(jnp.float32),
+        "pace": pace,
         "clipped": cut,
         "entropy": batch.weight @ gaussian.entropy(actor(batch.obs)),
         "std": jnp.exp(actor.log_std).mean(),
     }
-    return state._replace(actor=actor, actor_opt=opt), told
+    return state._replace(actor=actor, actor_opt=opt, pace=pace), told
 
 
 def optimiser(config: Config) -> optax.GradientTransformation:

@@ -171,8 +171,12 @@ def test_a_pass_goes_down_the_loss_as_it_is_defined_until_the_policy_has_moved_f
     slope = slow_loss(name, after.actor, batch, gain, config) - slow_loss(name, actor, batch, gain, config)
     assert slope < 0 and told["passes"] == 1 and 0 < told["kl"] < config.target_kl
     many = dataclasses.replace(config, passes=200, actor_rate=1e-2)
-    _, told = module.improve(state, batch, batch.advantage, jax.random.key(1), many)
-    assert told["passes"] < 200 and told["kl"] > many.target_kl
+    after, told = module.improve(state, batch, batch.advantage, jax.random.key(1), many)
+    assert told["passes"] < 200 and told["kl"] <= module.TOO_FAR * many.target_kl
+    wild = dataclasses.replace(config, actor_rate=10.0)
+    after, told = module.improve(state, batch, batch.advantage, jax.random.key(1), wild)
+    assert moved(after.actor, actor) == 0.0 and told["kl"] == 0.0, "a pass that goes too far is undone"
+    assert after.pace == module.SLOWER * state.pace
 
 
 def test_an_update_hears_a_horizon_of_steps_and_learns_from_its_rollout_alone():

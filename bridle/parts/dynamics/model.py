@@ -155,14 +155,14 @@ def init(key, obs_size: int, action_size: int, constraints: int, config: Dynamic
     logits = constraints * (config.learn_cost == "binary") + config.learn_termination
     sizes = (obs_size + action_size, *config.hidden, d * (1 + (config.loss in PROBABILISTIC)) + logits)
     members = Ensemble(key, config.members, sizes, config.activation)
-    params = Params(members, jnp.full(d, HIGHEST), jnp.full(d, LOWEST))
+    params = Params(members, jnp.full(d, HIGHEST, jnp.float32), jnp.full(d, LOWEST, jnp.float32))
     return Model(
         params=params,
         opt=optax.adam(config.rate).init(params),
         inputs=no_moments(obs_size + action_size),
         outputs=no_moments(d),
         error=jnp.ones((config.members, d)),
-        holdout_loss=jnp.full(config.members, jnp.inf),
+        holdout_loss=jnp.full(config.members, jnp.inf, jnp.float32),
         elites=jnp.arange(config.elites, dtype=jnp.int32),
         fits=jnp.zeros((), jnp.int32),
         updates=jnp.zeros((), jnp.int32),

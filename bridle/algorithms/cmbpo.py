@@ -1,0 +1,372 @@
+"""Constrained model-based policy optimisation, CMBPO (Zanger, Daaboul and Zoellner 2021, arXiv:2104.06922): CPO on few real steps and many
+imagined ones.
+
+An ensemble learns the world; paths begin where past policies were, and end where its members disagree too much. `use_model=False` is CPO,
+`policy.constrain_cost="no"` the same with TRPO.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from bridle.algorithms import cpo
+from bridle.core.algorithm import Algorithm, Everything, Update
+from bridle.core.config import check_ranges, check_types
+from bridle.core.names import by_constraint
+from bridle.core.types import CostLimit, Drawn, Rules, Spec, Transition
+from bridle.maths import gaussian
+from bridle.maths.gaussian import Gaussian
+from bridle.maths.moments import Moments, normalise, see
+from bridle.nets.mlp import flatten_obs, obs_size
+from bridle.parts.advantages import Experience, ValueFit, Values, advantages, experience, fit_values
+from bridle.parts.dynamics import doubt as doubts
+from bridle.parts.dynamics import fit as fitting
+from bridle.parts.dynamics.lived import as_step
+from bridle.parts.dynamics.model import Dynamics, Model, held_out
+from bridle.parts.dynamics.model import init as no_model
+from bridle.parts.imagination import Imagined, horizon_at, imagine
+from bridle.parts.on_policy import act as act_plainly
+from bridle.parts.on_policy import listen, look
+from bridle.parts.policies import PlainActor
+
+POLICIES = 4096
+"""Past policies that are told apart in the archive."""
+ENOUGH = 16
+"""Steps of each env below which no model is begun."""
+PROBES = 2_000
+"""Paths by which doubt is calibrated."""
+
+
+def _policy() -> cpo.Config:
+    return cpo.Config(hidden=(128, 128), values=ValueFit(hidden=(128, 128), members=3))
+
+
+@dataclass(frozen=True)
+class Config:
+    """Constrained model-based policy optimisation."""
+
+    use_model: bool = True
+    """Learn from imagination too? Else this is `policy` alone: CPO, or TRPO."""
+    policy: cpo.Config = field(default_factory=_policy)
+    """How the policy and its values learn, and what of cost they keep: `--policy.aim`, `--policy.constrain-cost`, ..."""
+    model: Dynamics = field(
+        default_factory=lambda: Dynamics(
+            hidden=(200, 200), decay=(2.5e-7, 5e-7, 1e-6), scale_out=True, max_updates=150, patience=3
+        )
+    )
+    """The ensemble, and how it is fitted: `--model.members`, ..."""
+    explore: int = 10_000
+    """Env steps of the first policy before anything is learned."""
+    first_updates: int = 3_000
+    """Gradient steps of the model's first fit at most."""
+    fit_every: int = 1_000
+    """Env steps between two fits of the model."""
+    real: int = 3_000
+    """Env steps before the policy's second update; later ones wait for fewer or more, as doubt falls or grows."""
+    min_real: int = 1_000
+    """At least so many."""
+    max_real: int = 10_000
+    """At most so many."""
+    batch: int = 30_000
+    """Steps that the policy learns from at most: real ones, and imagined ones for the rest."""
+    paths: int = 1_500
+    """Imagined paths an update."""
+    rollouts: Literal["uncertainty", "schedule"] = "uncertainty"
+    """Where paths end: where accumulated doubt reaches its budget, or by a schedule of lengths."""
+    longest: int = 25
+    """Steps of a path at most."""
+    schedule: tuple[int, ...] = (10, 500, 5, 25)
+    """First and last update between which the length of paths goes from the third number to the fourth."""
+    doubt: Literal["kl", "kl_max", "variance"] = "kl"
+    """How far members disagree: KL of all pairs (mean or greatest over an observation's dimensions), or variance of their means."""
+    probe: int = 5
+    """Steps of the paths by which doubt is calibrated, after the first fit; the budget of a path is so many times their mean doubt."""
+    recalibrate: bool = False
+    """Calibrate after each fit anew; else the budget stays, and paths grow longer as the model improves."""
+    sampled: bool = False
+    """Does a step of the model draw noise? Published code takes means."""
+    resampling: float = 2.0
+    """Paths begin where policies acted, in proportion to exp(-this x KL from the present one); 0 for all alike."""
+    rules: Literal["known", "learned"] = "known"
+    """Take cost, termination and reward from the world's rules where it tells them, or learn them all."""
+    joint: bool = False
+    """Centre and scale the advantages of real and imagined steps together; else apart, as published code does."""
+    memory: int = 100_000
+    """Env steps that the archive holds."""
+
+    def __post_init__(self):
+        check_types(self)
+        names = ("explore", "first_updates", "fit_every", "real", "min_real", "max_real", "batch", "paths", "longest")
+        counts = {name: (getattr(self, name) > 0, "an integer > 0") for name in (*names, "probe", "memory")}
+        own = {
+            "resampling": (self.resampling >= 0, "a number >= 0"),
+            "schedule": (
+                len(self.schedule) == 4 and self.schedule[0] <= self.schedule[1] and min(self.schedule[2:]) > 0,
+                "four integers: first and last update, first and last length",
+            ),
+            "max_real": (self.min_real <= self.max_real, "an integer >= min_real"),
+        }
+        check_ranges(self, counts | own)
+
+    @property
+    def constrained(self) -> bool:
+        """Does it need a cost and a limit?"""
+        return self.policy.constrained
+
+    def build(self, spec: Spec, limit: CostLimit) -> Algorithm:
+        """CMBPO for a world with continuous actions; observations of several arrays are laid flat."""
+        if not self.use_model:
+            return self.policy.build(spec, limit)
+        base = self.policy.build(spec, limit)
+        rules = rules_of(self, spec)
+        model = model_config(self, spec, rules)
+        shown = max(
+            -(-max(self.max_real, self.explore) // spec.num_envs), (spec.horizon or 0) if self.constrained else 0
+        )
+        if self.memory < shown * spec.num_envs:
+            raise ValueError(
+                f"memory = {self.memory}; allowed: an integer >= {shown * spec.num_envs}, what an update may learn from and a horizon of steps"
+            )
+        if self.explore < ENOUGH * spec.num_envs:
+            least = ENOUGH * spec.num_envs
+            raise ValueError(
+                f"explore = {self.explore}; allowed: an integer >= {least}: a model learns nothing from fewer than {ENOUGH} steps of each env"
+            )
+        bound = {"config": self, "spec": spec, "limit": limit, "model": model, "rules": rules}
+        begin = -(-self.explore // spec.num_envs) * spec.num_envs
+        first = partial(update_model, first=True, **bound)
+        later = partial(update_model, first=False, **bound)
+        updates = (
+            Update("first_fit", Everything(), first, every=self.fit_every, start=begin - self.fit_every, until=begin),
+            Update("model", Everything(), later, every=self.fit_every, start=begin),
+            Update(
+                "policy", Everything(), partial(update_policy, **bound), every=lambda state: state.wanted, start=begin
+            ),
+        )
+        learned = [name for name in ("reward", "cost", "terminated") if getattr(rules, name) is None]
+        return Algorithm(
+            init=partial(init, **bound),
+            actor=lambda state: (state.actor, state.moments, state.epoch),
+            begin=lambda num_envs: (),
+            act=act,
+            updates=updates,
+            memory=self.memory,
+            overlap=False,
+            sampled=True,
+            about=(*base.about[:-1], f"the model learns next observations and {', '.join(learned) or 'nothing else'}"),
+        )
+
+
+class State(NamedTuple):
+    """What learning carries; every leaf an array."""
+
+    actor: PlainActor
+    values: Values
+    margin: jax.Array
+    moments: Moments | tuple
+    model: Model
+    epoch: jax.Array
+    """Updates of the policy so far: which policy acts."""
+    fitted: jax.Array
+    """Is the first fit done?"""
+    usual: jax.Array
+    """Doubt of a step when it was calibrated; its unit is that of `doubt`."""
+    wanted: jax.Array
+    """Env steps before the next update of the policy."""
+
+
+def rules_of(config: Config, spec: Spec) -> Rules:
+    """What need not be learned."""
+    return spec.rules if config.rules == "known" and spec.rules is not None else Rules()
+
+
+def model_config(config: Config, spec: Spec, rules: Rules) -> Dynamics:
+    """The ensemble's settings: it learns cost and termination where no rule tells them."""
+    asks = config.constrained and rules.cost is None and config.model.learn_cost == "no"
+    told = {"learn_cost": "real"} if asks else {}
+    return replace(config.model, **told, learn_termination=config.model.learn_termination or rules.terminated is None)
+
+
+def init(key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, rules: Rules) -> State:
+    k_policy, k_model = jax.random.split(key)
+    start = cpo.init(k_policy, config=config.policy, spec=spec, limit=limit)
+    o, c = obs_size(spec.obs), max(1, len(spec.constraints))
+    return State(
+        actor=start.actor,
+        values=start.values,
+        margin=start.margin,
+        moments=start.moments,
+        model=no_model(k_model, o, spec.action.size, c, model),
+        epoch=jnp.zeros((), jnp.int32),
+        fitted=jnp.zeros((), jnp.int32),
+        usual=jnp.ones(()),
+        wanted=jnp.asarray(config.real, jnp.int32),
+    )
+
+
+def act(actor, carry, obs, key, explore: bool):
+    """As on-policy learners do, and it is noted which policy acted, and how it was distributed."""
+    network, moments, epoch = actor
+    obs = flatten_obs(obs, 1)
+    carry, action, extras = act_plainly((network, moments), carry, obs, key, explore)
+    dist = network(normalise(moments, obs) if moments else obs)
+    return carry, action, extras | {"mean": dist.mean, "std": dist.scale, "epoch": jnp.full(len(obs), epoch)}
+
+
+def plain(rows: Transition) -> Transition:
+    """Rows [L N ...] whose observations are flat."""
+    return rows._replace(obs=flatten_obs(rows.obs, 2), next_obs=flatten_obs(rows.next_obs, 2))
+
+
+def update_model(
+    state: State,
+    data: Drawn,
+    key,
+    *,
+    first: bool,
+    config: Config,
+    spec: Spec,
+    limit: CostLimit,
+    model: Dynamics,
+    rules: Rules,
+):
+    """Fit the ensemble to the archive; after the first fit, or after each, calibrate its doubt."""
+    k_fit, k_probe = jax.random.split(key)
+    rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), plain(data.rows))
+    settings = replace(model, max_updates=config.first_updates) if first else model
+    fitted, told = fitting.fit(state.model, rows, rows.valid, held_out(rows.valid, model), k_fit, settings)
+    state = state._replace(model=fitted, fitted=jnp.ones((), jnp.int32))
+    if first or config.recalibrate:
+        starts = begin_from(state, rows, PROBES, k_probe, config)
+        probed = lived(state, starts, config.probe, k_probe, None, config, model, rules)
+        state = state._replace(usual=jnp.maximum(doubt_of(probed), 1e-8))
+    return state, told | {"usual_doubt": state.usual}, {}
+
+
+def update_policy(
+    state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, rules: Rules
+):
+    """Imagine, join what was lived since the last update, and step the policy and its values."""
+    k_start, k_imagine, k_values = jax.random.split(key, 3)
+    data = data._replace(rows=plain(data.rows))
+    flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows)
+    starts = begin_from(state, flat, config.paths, k_start, config)
+    length = config.longest if config.rollouts == "uncertainty" else horizon_at(state.epoch, config.schedule)
+    budget = config.probe * state.usual if config.rollouts == "uncertainty" else None
+    dreamt = lived(state, starts, length, k_imagine, budget, config, model, rules)
+    recent = latest(data, config, spec)
+    fresh = recent._replace(valid=recent.valid & (recent.extras["epoch"] == state.epoch))
+    real = of_rows(state, fresh, config)
+    room = jnp.maximum(config.batch - (real.weight > 0).sum(), 0)
+    within = (
+        jnp.cumsum(dreamt.rows.valid.T.reshape(-1)).reshape(dreamt.rows.valid.shape[::-1]).T <= room
+    )  # whole paths first
+    kept = dreamt.rows._replace(valid=dreamt.rows.valid & within)
+    imagined = of_rows(state, kept, config)
+    batch = joined(real, imagined, config.joint)
+    metrics, beyond = {}, jnp.zeros_like(state.margin)
+    if config.constrained:
+        heard = listen(recent, spec)
+        state, beyond = cpo.hold_back(state, heard, real, fresh, data.step, config.policy, spec, limit)
+        metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
+    actor, told = cpo.improve(state.actor, batch, beyond, config.policy)
+    values, of_values = fit_values(state.values, batch, k_values, config.policy.values)
+    moments = state.moments
+    if config.policy.normalise_obs:
+        moments = see(moments, fresh.obs.reshape(-1, fresh.obs.shape[-1]), (real.weight > 0).astype(jnp.float32))
+    doubt = doubt_of(dreamt)
+    wanted = jnp.clip(config.real * doubt / state.usual, config.min_real, config.max_real).astype(jnp.int32)
+    metrics |= (
+        told
+        | of_values
+        | diagnosed(dreamt, fresh, real, kept)
+        | {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
+    )
+    epoch = state.epoch + 1
+    return state._replace(actor=actor, values=values, moments=moments, epoch=epoch, wanted=wanted), metrics, {}
+
+
+def latest(data: Drawn, config: Config, spec: Spec) -> Transition:
+    """The newest rows of the ring, oldest first: [L N ...], enough for the longest stretch of one policy and for an episode."""
+    rows = data.rows.valid.shape[0]
+    need = max(-(-config.max_real // spec.num_envs), -(-config.explore // spec.num_envs))
+    length = min(rows, max(need, (spec.horizon or 0) if config.constrained else 0))
+    next_row = (data.step / spec.num_envs).astype(jnp.int32) % rows
+    index = (next_row - length + jnp.arange(length)) % rows
+    return jax.tree.map(lambda leaf: leaf[index], data.rows)
+
+
+def begin_from(state: State, rows: Transition, count: int, key, config: Config):
+    """Observations [count O] of the archive, by policy: exp(-resampling x KL(present || past)), then alike within a policy."""
+    now = state.actor(normalise(state.moments, rows.obs) if state.moments else rows.obs)
+    apart = gaussian.kl(now, Gaussian(rows.extras["mean"], jnp.where(rows.valid[:, None], rows.extras["std"], 1.0)))
+    who, valid = rows.extras["epoch"] % POLICIES, rows.valid.astype(jnp.float32)
+    total = lambda x: jax.ops.segment_sum(x, who, POLICIES)
+    lived = total(valid)
+    mean = jnp.maximum(total(jnp.where(rows.valid, apart, 0.0)) / jnp.maximum(lived, 1.0), 0.0)
+    share = jnp.exp(-config.resampling * mean) / jnp.maximum(lived, 1.0)
+    chance = jnp.cumsum(jnp.where(rows.valid, share[who], 0.0))
+    drawn = jnp.searchsorted(chance, jax.random.uniform(key, (count,)) * chance[-1])
+    return rows.obs[jnp.minimum(drawn, len(valid) - 1)]
+
+
+def lived(state: State, starts, length, key, budget, config: Config, model: Dynamics, rules: Rules) -> Imagined:
+    """The present policy in the model, from `starts`."""
+    measure = {
+        "kl": doubts.pairwise_kl,
+        "kl_max": partial(doubts.pairwise_kl, over="max"),
+        "variance": doubts.normalised_variance,
+    }[config.doubt]
+    constraints = state.margin.shape[0]
+    step = as_step(state.model, constraints, model, doubt=measure, sample=config.sampled, rules=rules)
+
+    def acts(obs, key):
+        _, action, extras = act_plainly((state.actor, state.moments), (), obs, key, True)
+        return action, extras
+
+    cap = config.longest if budget is not None else max(config.longest, max(config.schedule[2:]), config.probe)
+    return imagine(step, acts, starts, length, key, budget=budget, cap=cap)
+
+
+def doubt_of(imagined: Imagined):
+    """Mean doubt of a step."""
+    return imagined.doubt.sum() / jnp.maximum(imagined.rows.valid.sum(), 1)
+
+
+def of_rows(state: State, rows: Transition, config: Config) -> Experience:
+    """Rows [L N ...], lived or imagined, as learning takes them."""
+    obs, next_obs, dist, log_prob = look(state, rows)
+    return experience(rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config.policy))
+
+
+def joined(real: Experience, imagined: Experience, joint: bool) -> Experience:
+    """Both, every step weighing the same."""
+    counts = [(part.weight > 0).sum().astype(jnp.float32) for part in (real, imagined)]
+    whole = jnp.maximum(sum(counts), 1.0)
+    parts = [
+        part._replace(weight=part.weight * count / whole) for part, count in zip((real, imagined), counts, strict=True)
+    ]
+    batch = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *parts)
+    if not joint:
+        return batch
+    advantage = batch.advantage - batch.weight @ batch.advantage
+    return batch._replace(advantage=advantage / (jnp.sqrt(batch.weight @ advantage**2) + 1e-8))
+
+
+def diagnosed(dreamt: Imagined, fresh: Transition, real: Experience, kept: Transition) -> dict:
+    """What tells whether to trust the model: reward and cost a step, real and imagined, and how long paths were."""
+    mean = lambda x, valid: jnp.where(valid, x, 0.0).sum() / jnp.maximum(valid.sum(), 1)
+    horizon = dreamt.horizon.astype(jnp.float32)
+    told = {
+        "real_steps": (real.weight > 0).sum().astype(jnp.float32),
+        "imagined_steps": kept.valid.sum().astype(jnp.float32),
+    }
+    told |= {"real_reward": mean(fresh.reward, fresh.valid), "imagined_reward": mean(kept.reward, kept.valid)}
+    told |= {"real_cost": mean(fresh.cost.sum(-1), fresh.valid), "imagined_cost": mean(kept.cost.sum(-1), kept.valid)}
+    quartiles = jnp.quantile(horizon, jnp.asarray([0.0, 0.25, 0.5, 0.75, 1.0]))
+    return told | {"horizon": horizon.mean()} | {f"horizon_q{k}": quartiles[k] for k in range(5)}
