@@ -56,7 +56,7 @@ class Config:
     """How the policy and its values learn, and what of cost they keep: `--policy.aim`, `--policy.constrain-cost`, ..."""
     model: Dynamics = field(
         default_factory=lambda: Dynamics(
-            hidden=(200, 200), decay=(2.5e-7, 5e-7, 1e-6), scale_out=True, max_updates=150, patience=3
+            hidden=(200, 200), loss="mse", decay=(2.5e-7, 5e-7, 1e-6), scale_out=True, max_updates=150, patience=3
         )
     )
     """The ensemble, and how it is fitted: `--model.members`, ..."""
@@ -66,7 +66,7 @@ class Config:
     """Gradient steps of the model's first fit at most."""
     fit_every: int = 1_000
     """Env steps between two fits of the model."""
-    real: int = 3_000
+    real: int = 2_000
     """Env steps before the policy's second update; later ones wait for fewer or more, as doubt falls or grows."""
     min_real: int = 1_000
     """At least so many."""

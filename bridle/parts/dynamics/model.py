@@ -114,7 +114,7 @@ class Model(NamedTuple):
     error: Float[Array, "E D"]
     """Mean squared error of each member on hold-out rows, in standardised units where `scale_out`."""
     holdout_loss: Float[Array, " E"]
-    """Of each member, at its best."""
+    """Of each member, at its best; 0 before the first fit."""
     elites: Int[Array, " M"]
     """The members that are lived in, best first."""
     fits: Int[Array, ""]
@@ -162,7 +162,7 @@ def init(key, obs_size: int, action_size: int, constraints: int, config: Dynamic
         inputs=no_moments(obs_size + action_size),
         outputs=no_moments(d),
         error=jnp.ones((config.members, d)),
-        holdout_loss=jnp.full(config.members, jnp.inf, jnp.float32),
+        holdout_loss=jnp.zeros(config.members),
         elites=jnp.arange(config.elites, dtype=jnp.int32),
         fits=jnp.zeros((), jnp.int32),
         updates=jnp.zeros((), jnp.int32),

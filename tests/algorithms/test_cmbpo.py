@@ -1,0 +1,168 @@
+"""CMBPO: within a limit on few real steps, where its paths begin and end, and what its switches turn it into."""
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bridle.algorithms import cmbpo, cpo
+from bridle.core.types import CostLimit, Rules
+from bridle.data.replay import Ring
+from bridle.envs import make
+from bridle.parts.advantages import Experience, ValueFit
+from bridle.parts.dynamics.model import Dynamics
+from bridle.run.collect import Collector
+from bridle.run.train import begin, train
+
+path = Path(__file__).with_name("test_off_policy.py")
+spec = importlib.util.spec_from_file_location("off_policy", path)
+off_policy = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(off_policy)
+
+POLICY = cpo.Config(
+    hidden=(32, 32), aim=1.0, discount=0.95, cost_discount=0.95, values=ValueFit(hidden=(32, 32), batch=64)
+)
+MODEL = Dynamics(hidden=(32, 32), members=4, elites=3, batch=64, decay=(1e-6,), scale_out=True, max_updates=100)
+SMALL = {
+    "policy": POLICY,
+    "model": MODEL,
+    "explore": 1280,
+    "fit_every": 320,
+    "real": 320,
+    "min_real": 160,
+    "max_real": 640,
+    "batch": 2000,
+    "paths": 200,
+    "longest": 10,
+    "memory": 8000,
+    "sampled": True,
+}
+
+
+def test_the_limit_is_met_near_the_best_return_on_a_quarter_of_the_steps_of_cpo():
+    returns, cost, optimum, progress = off_policy.learn("toy/Corridor-v0", (3.0,), 24_000, cmbpo.Config(**SMALL))
+    assert cost[0] <= 1.05 * 3.0 and returns >= 0.9 * optimum.returns, (returns, cost, optimum)
+    assert cost[0] > 1.0, "and the limit is made use of"
+    assert progress.state.model.fits > 50 and progress.state.epoch > 40
+
+
+@pytest.fixture(scope="module")
+def learner():
+    """A state, what its next update would draw, and the algorithm with what it is bound to."""
+    world = make("toy/Corridor-v0", 8)
+    config = cmbpo.Config(**SMALL | {"explore": 320, "max_real": 320, "memory": 1600, "first_updates": 200})
+    algorithm = config.build(world.spec, CostLimit((3.0,)))
+    collector, progress = Collector(world, algorithm, 0), begin(algorithm, 0)
+    ring = Ring(world.spec, algorithm.memory, collector.example_extras(progress.actor), algorithm.columns)
+    told = []
+    progress = train(algorithm, collector, ring, 960, 0, progress, report=lambda p, m, _: told.append((p.step, m)))
+    model = cmbpo.model_config(config, world.spec, Rules())
+    data = jax.tree.map(lambda leaf: leaf[0], ring.draw(algorithm.updates[2].draw, 1, 960, 0, np.random.default_rng(0)))
+    return config, world.spec, model, progress.state, data, told
+
+
+def test_the_first_fit_is_after_exploration_and_policies_follow_as_often_as_doubt_asks(learner):
+    config, _, _, state, _, told = learner
+    steps = {name: [step for step, metrics in told if f"{name}/loss" in metrics] for name in ("first_fit", "model")}
+    assert steps["first_fit"] == [320] and steps["model"] == [640, 960]
+    policies = [step for step, metrics in told if "policy/kl" in metrics]
+    assert policies[0] == 320 and state.epoch == len(policies)
+    assert config.min_real <= state.wanted <= config.max_real
+
+
+def test_an_update_learns_from_what_its_own_policy_lived(learner):
+    config, world, _, state, data, _ = learner
+    recent = cmbpo.latest(data._replace(rows=cmbpo.plain(data.rows)), config, world)
+    epochs = np.asarray(recent.extras["epoch"])[:, 0]
+    assert (np.diff(epochs) >= 0).all() and len(epochs) == 40, "oldest first, as the ring wraps"
+    assert epochs[-1] == state.epoch - 1 or epochs[-1] == state.epoch
+
+
+def rows_of(data):
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 3.0])
+def test_paths_begin_where_past_policies_were_by_their_divergence(learner, alpha):
+    config, _, _, state, data, _ = learner
+    rows = rows_of(data)
+    valid, who = np.asarray(rows.valid), np.asarray(rows.extras["epoch"])
+    # Mark each row by its own number, with one policy of which the present one has moved far away.
+    apart = who == who[valid].min()
+    rows = rows._replace(
+        extras={**rows.extras, "mean": np.where(apart[:, None], rows.extras["mean"] + 2.0, rows.extras["mean"])}
+    )
+    now = state.actor(cmbpo.normalise(state.moments, jnp.asarray(rows.obs)))
+    kl = np.asarray(
+        cmbpo.gaussian.kl(now, cmbpo.Gaussian(rows.extras["mean"], np.where(valid[:, None], rows.extras["std"], 1.0)))
+    )
+    numbered = rows._replace(obs=jnp.concatenate([rows.obs, jnp.arange(len(valid))[:, None] * 1.0], -1))
+    actor = lambda obs: state.actor(obs[..., :-1])
+    moments = jax.tree.map(lambda leaf: leaf, state.moments)
+    blind = state._replace(actor=actor, moments=())
+    del moments
+    seen = cmbpo.normalise(state.moments, jnp.asarray(rows.obs))
+    blind_rows = numbered._replace(obs=jnp.concatenate([seen, jnp.arange(len(valid))[:, None] * 1.0], -1))
+    config = dataclasses.replace(config, resampling=alpha)
+    drawn = np.asarray(cmbpo.begin_from(blind, blind_rows, 20_000, jax.random.key(0), config))[:, -1].astype(int)
+    assert valid[drawn].all()
+    expected = {e: np.exp(-alpha * kl[valid & (who == e)].mean()) for e in np.unique(who[valid])}
+    whole = sum(expected.values())
+    for e, weight in expected.items():
+        assert np.isclose((who[drawn] == e).mean(), weight / whole, atol=0.02)
+
+
+def test_paths_end_before_their_doubt_reaches_the_budget(learner):
+    config, _, model, state, data, _ = learner
+    starts = cmbpo.begin_from(state, rows_of(data), 64, jax.random.key(0), config)
+    budget = 2.0 * state.usual
+    bound = cmbpo.lived(state, starts, config.longest, jax.random.key(1), budget, config, model, Rules())
+    free = cmbpo.lived(state, starts, config.longest, jax.random.key(1), None, config, model, Rules())
+    assert (bound.path_doubt < budget).all() and (free.horizon == config.longest).all()
+    assert bound.horizon.mean() < config.longest
+
+
+def test_real_and_imagined_steps_weigh_the_same_and_may_be_scaled_together():
+    def part(rows, center):
+        advantage = jnp.linspace(-1.0, 1.0, rows) + center
+        zeros = jnp.zeros((rows, 1))
+        return Experience(zeros, zeros, zeros, zeros[:, 0], advantage, zeros, zeros, jnp.full(rows, 1 / rows))
+
+    apart, joint = (cmbpo.joined(part(4, 0.0), part(12, 3.0), together) for together in (False, True))
+    assert np.allclose(apart.weight, 1 / 16) and np.isclose(apart.weight @ apart.advantage, 3.0 * 12 / 16)
+    assert np.isclose(joint.weight @ joint.advantage, 0.0, atol=1e-5)
+    assert np.isclose(joint.weight @ joint.advantage**2, 1.0, atol=1e-4)
+
+
+def test_without_a_model_it_is_cpo_and_without_a_constraint_trpo():
+    world = make("toy/Corridor-v0", 8)
+    plain = cmbpo.Config(use_model=False, policy=POLICY).build(world.spec, CostLimit((3.0,)))
+    assert [update.name for update in plain.updates] == ["policy"]
+    assert plain.memory == POLICY.build(world.spec, CostLimit((3.0,))).memory
+    free = cmbpo.Config(policy=dataclasses.replace(POLICY, constrain_cost="no"))
+    assert not free.constrained and cmbpo.Config().constrained
+
+
+def test_what_could_never_learn_is_refused_at_the_start():
+    world = make("toy/Corridor-v0", 8)
+    with pytest.raises(ValueError, match="explore = 64; allowed: an integer >= 128: a model learns nothing"):
+        cmbpo.Config(**SMALL | {"explore": 64}).build(world.spec, CostLimit((3.0,)))
+    with pytest.raises(ValueError, match="memory = 100; allowed: an integer >= 1280"):
+        cmbpo.Config(**SMALL | {"memory": 100}).build(world.spec, CostLimit((3.0,)))
+    for field, value in (("paths", 0), ("schedule", (5, 1, 1, 1)), ("max_real", 10), ("resampling", -1.0)):
+        with pytest.raises(ValueError, match=f"{field} = .*; allowed"):
+            cmbpo.Config(**{field: value})
+
+
+def test_costs_and_ends_are_learned_where_no_rule_tells_them():
+    world = make("toy/Corridor-v0", 8).spec
+    told = cmbpo.model_config(cmbpo.Config(), world, Rules())
+    assert told.learn_cost == "real" and told.learn_termination
+    ruled = Rules(cost=lambda *seen: 0, terminated=lambda *seen: False)
+    known = cmbpo.model_config(cmbpo.Config(), world, ruled)
+    assert known.learn_cost == "no" and not known.learn_termination
+    assert cmbpo.rules_of(cmbpo.Config(rules="learned"), dataclasses.replace(world, rules=ruled)) == Rules()
