@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from bridle import envs
-from bridle.envs import bullet, safety_gym, velocity
+from bridle.envs import bullet, safe_mujoco, safety_gym, velocity
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTH, HEIGHT, STRIP = 240, 180, 18
@@ -23,6 +23,7 @@ def main() -> None:
         ("bullet", list(bullet.TASKS), 4),
         ("safety_gym", by_task(list(safety_gym.TASKS)), len(safety_gym.ROBOTS)),
         ("velocity", list(velocity.TASKS), 3),
+        ("safe_mujoco", list(safe_mujoco.TASKS), 2),
     ):
         stills = [labelled(still(task), task.removeprefix("Safety")) for task in tasks]
         path = IMAGES / f"{name}.jpg"

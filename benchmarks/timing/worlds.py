@@ -9,9 +9,9 @@ import numpy as np
 
 from bridle import envs
 from bridle.envs.copies import Copies
+from bridle.envs.safe_mujoco.world import SafeWorld
 from bridle.envs.safety_gym.table import SUBSTEPS
 from bridle.envs.safety_gym.world import NavigationWorld
-from bridle.envs.velocity.bodies import load
 from bridle.envs.velocity.world import VelocityWorld
 from timing.clock import rate, spread, verdict
 
@@ -22,6 +22,8 @@ WORLDS = (
     ("SafetyCarCircle-v0", 16, 15_000),
     ("SafetyHalfCheetahVelocity-v1", 64, 45_000),
     ("SafetyAntVelocity-v1", 16, None),
+    ("HalfCheetahSafe-v2", 64, 25_000),
+    ("AntSafe-v2", 64, None),
     ("SafetyPointGoal1-v0", 64, 20_000),
     ("SafetyCarGoal1-v0", 64, 12_000),
     ("SafetyPointButton1-v0", 64, 12_000),
@@ -45,7 +47,7 @@ def worlds(repeats: int, seconds: float) -> str:
             steps, spent = rate(lambda world=world, actions=actions: play(world, actions), seconds)
             used = process_time() - begin
             speeds.append(steps * copies * len(actions) / spent)
-            if isinstance(world, (VelocityWorld, NavigationWorld)):
+            if isinstance(world, (VelocityWorld, SafeWorld, NavigationWorld)):
                 share.append(steps * copies * len(actions) / used / engine(world, actions))
     head = [
         "| task | copies | env steps/s | of `mujoco.rollout` alone, by processor time | mark | |",
@@ -76,13 +78,14 @@ def play(world, actions) -> None:
 
 def engine(world, actions) -> float:
     """Env steps a second of processor time of `mujoco.rollout` alone: the same copies from where they are, with no end of episodes."""
-    state, model = (
-        world.get_state()["physics"],
-        world._at.model if isinstance(world, NavigationWorld) else load(world.robot),
-    )
-    copies = Copies(model, len(state), SUBSTEPS if isinstance(world, NavigationWorld) else world.robot.repeat)
-    control, begin = model.actuator_ctrlrange[:, 1] * actions[:200], process_time()
-    if isinstance(world, NavigationWorld):
+    state, navigates = world.get_state()["physics"], isinstance(world, NavigationWorld)
+    model = world._at.model if navigates else world._model
+    row = world.task if isinstance(world, SafeWorld) else getattr(world, "robot", None)
+    copies = Copies(model, len(state), SUBSTEPS if navigates else row.repeat)
+    # Where there is one actuator more than actions, it is that of an obstacle, which is left alone.
+    still = [(0, 0), (0, 0), (0, model.nu - actions.shape[-1])]
+    control, begin = model.actuator_ctrlrange[:, 1] * np.pad(actions[:200], still), process_time()
+    if navigates:
         led = world._driven()  # where things stand, and what leads them
         for held in control:
             led = led.copy()

@@ -18,8 +18,8 @@ RULES = ("exact", "published")
 def make(id: str, num_envs: int = 1, horizon: int = HORIZON, walls: str | None = None, rules: str = "exact") -> World:
     """`num_envs` copies of one task, whose episodes are truncated after `horizon` env steps.
 
-    `walls` of Ant and Humanoid are `drawn` (the default), or bodies that float freely, as in the original (`free`), four times
-    as slow. `rules` is what `Spec.rules` holds: those of this world (`exact`), or those that the published code imagines by
+    `walls` of Ant and Humanoid are `drawn` (the default), or bodies that float freely, as in the original (`free`), three to
+    five times as slow. `rules` is what `Spec.rules` holds: those of this world (`exact`), or those that the published code imagines by
     (`published`); the world is the same.
     """
     check(id)

@@ -29,6 +29,7 @@ def _text(task: Task, walls: str | None) -> tuple[str, float | None]:
     # A plane has no end for what touches it; this is how far it is drawn.
     floor.set("pos", "65 0 0")
     floor.set("size", f"150 40 {floor.get('size').split()[2]}")
+    _calm(root)
     if task.obstacle == "driven":
         _add_lane(world)
         _add_board(world, root.find("actuator"))
@@ -38,6 +39,16 @@ def _text(task: Task, walls: str | None) -> tuple[str, float | None]:
     else:
         _add_zigzag(world, free=walls == "free")
     return ET.tostring(root, encoding="unicode"), mass
+
+
+def _calm(root) -> None:
+    """Tiles of a metre in pale colours: the floor is three times as large as that which Gymnasium's tiles are made for."""
+    for part in root.iter():
+        if part.get("name") == "texplane":
+            part.set("rgb1", ".82 .85 .88")
+            part.set("rgb2", ".74 .78 .82")
+        elif part.get("name") == "MatPlane":
+            part.attrib |= {"texuniform": "true", "texrepeat": ".5 .5", "reflectance": "0", "specular": ".1"}
 
 
 def _add_board(world, actuators) -> None:
