@@ -1,4 +1,4 @@
-"""bridle's side of each comparison: `updates` at FSRL's shapes; `halfcheetah`, `pointgoal` and
+"""bridle's side of each comparison: `updates` at FSRL's shapes; `dynamics` at mbrl-lib's; `halfcheetah`, `pointgoal` and
 `pointgoal-often` (the actor moves at every update) end to end by `bridle.train`; the id of a task: that world alone."""
 
 from __future__ import annotations
@@ -6,13 +6,17 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import gymnasium
 import jax
 import numpy as np
+from timing.models import training
 from window import Window, arguments
 
 import bridle
@@ -20,6 +24,7 @@ from bridle import envs
 from bridle.algorithms import config_class, preset
 from bridle.core.types import Continuous, CostLimit, Leaf, Spec, Transition
 from bridle.data.replay import Ring
+from bridle.parts.dynamics.model import Dynamics
 from bridle.run import records
 from bridle.run import train as loop
 from bridle.run.duties import Duties
@@ -32,6 +37,8 @@ ALIKE = {"hidden": (256, 256), "batch": 256, "n_step": 1, "every": 64, "times": 
 """What the peers train with, an update a step in blocks of 64; nothing else is done meanwhile but rows of metrics."""
 COPIES = 64
 """Of a world that is stepped alone."""
+FIT = 200
+"""Updates of a fit of dynamics."""
 ENVS, ROWS = 10, 2_000
 """Copies, and env steps of each in replay."""
 
@@ -60,6 +67,14 @@ def row_of(rng: np.random.Generator, row: int) -> Transition:
     cost = (normal(1) > 1).astype(np.float32)
     ended = np.full(ENVS, row % 300 == 299)
     return Transition(normal(60), np.clip(normal(2), -1, 1), normal(), cost, normal(60), flag, ended, ~flag, {})
+
+
+def dynamics(window: Window) -> None:
+    """Gradient updates of whole fits of the ensemble, 200 at a time."""
+    fit, count = training(Dynamics(max_updates=FIT, max_holdout=512, patience=NEVER), FIT), 0
+    while count < 2 * FIT or not window.note(count):
+        fit()
+        count += FIT
 
 
 def halfcheetah(window: Window) -> None:
@@ -135,6 +150,7 @@ if __name__ == "__main__":
     window = Window(told.seconds)
     sides = {
         "updates": updates,
+        "dynamics": dynamics,
         "halfcheetah": halfcheetah,
         "pointgoal": partial(pointgoal, python=told.python, every=2),
         "pointgoal-often": partial(pointgoal, python=told.python, every=1),

@@ -28,6 +28,12 @@ RECIPES: dict[str, tuple[tuple[str, ...], ...]] = {
          "scipy==1.17.1", "joblib==1.6.0", "gpytorch==1.15.2"),
         ("--no-deps", "omnisafe==0.5.0", "safety-gymnasium==1.0.0", "gymnasium-robotics==1.2.2", "pettingzoo==1.24.3"),
     ),
+    "mbrl": (  # its own pins of gymnasium and hydra-core do not resolve beside a current torch, and its networks need neither
+        (TORCH,),
+        ("numpy==1.26.4", "gymnasium==1.4.0", "hydra-core==1.3.8", "omegaconf==2.3.1", "matplotlib==3.11.2", "tqdm==4.70.1",
+         "termcolor==3.3.0", "imageio==2.38.1"),
+        ("--no-deps", "mbrl==0.2.0"),
+    ),
 }  # fmt: skip
 """Peer -> what pip is told, call by call."""
 

@@ -82,6 +82,11 @@ PEERS = {
         tuple(Way(f"Safety-Gymnasium, {id}", id, id, None) for id in WORLDS),
         home="omnisafe",
     ),
+    "mbrl": Peer(
+        "fitting dynamics, 7 members of 4 x 200, 17 observations and 6 actions, 256 rows a member; ours with draws and hold-out rows",
+        "updates/s",
+        (Way("mbrl-lib", "", "dynamics", 1.3),),
+    ),
 }
 NOTES = """In a round every side runs once, one right after another, in turns forwards and backwards. Ratio: bridle's speed over
 the peer's in the same round. By processor time: the same of what was done in a second of processor time, which other work on the

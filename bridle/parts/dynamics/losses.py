@@ -21,7 +21,7 @@ def loss_of(params: Params, x: Float[Array, "E B I"], y: Float[Array, "E B F"], 
     errors = [(heads.mean - y[e, :, :d]) ** 2 for e, heads in enumerate(found)]
     total = sum(crossed(heads, y[e, :, d:]).mean(0).sum() for e, heads in enumerate(found))
     if config.loss == "nll":
-        chance = lambda error, heads: (error * jnp.exp(-heads.log_var) + heads.log_var).mean()
+        chance = lambda error, heads: (error / heads.variance + jnp.log(heads.variance)).mean()
         total += sum(map(chance, errors, found))
         return total + 0.01 * (params.high.sum() - params.low.sum())
     if config.loss == "huber":
@@ -35,10 +35,10 @@ def near_one(errors: list, found: list[Heads]):
 
     The weight of the first is so chosen that it is 5 % of all squared errors, over all members.
     """
-    still, variances = [jax.lax.stop_gradient(error) for error in errors], [jnp.exp(h.log_var) for h in found]
+    still, variances = [jax.lax.stop_gradient(error) for error in errors], [h.variance for h in found]
     misses = [((v - error) ** 2).mean() for v, error in zip(variances, still, strict=True)]
     weight = 0.05 * sum(error.mean() for error in still) / jnp.maximum(jax.lax.stop_gradient(sum(misses)), 1e-12)
-    return weight * sum(misses) + 0.05 * sum((h.log_var**2).mean() for h in found)
+    return weight * sum(misses) + 0.05 * sum((jnp.log(v) ** 2).mean() for v in variances)
 
 
 def crossed(heads: Heads, aims: Float[Array, "*batch F"]) -> Float[Array, "*batch F"]:

@@ -141,7 +141,7 @@ class Heads(NamedTuple):
     """What the last layer of one or more members holds."""
 
     mean: Float[Array, "*batch D"]
-    log_var: Float[Array, "*batch V"]
+    variance: Float[Array, "*batch V"]
     """Bounded where the loss is nll; V is D, or 0 without variances."""
     cost: Float[Array, "*batch K"]
     """Logits; K is C or 0."""
@@ -179,10 +179,15 @@ def split(out: Float[Array, "*batch out"], params: Params, config: Dynamics) -> 
     d = params.high.shape[0]
     ends = [d, 2 * d if config.loss in PROBABILISTIC else d, out.shape[-1] - config.learn_termination]
     mean, log_var, cost, terminated = jnp.split(out, ends, -1)
-    if config.loss == "nll":  # both bounds are soft, so that their gradients reach every number (Chua et al. 2018, A.1)
-        log_var = params.high - jax.nn.softplus(params.high - log_var)
-        log_var = params.low + jax.nn.softplus(log_var - params.low)
-    return Heads(mean, log_var, cost, terminated)
+    variance = bounded(log_var, params) if config.loss == "nll" else jnp.exp(log_var)
+    return Heads(mean, variance, cost, terminated)
+
+
+def bounded(log_var: Float[Array, "*batch D"], params: Params) -> Float[Array, "*batch D"]:
+    """The variance whose logarithm is bounded by two softplus, high - softplus(high - log_var) and likewise from below
+    (Chua et al. 2018, A.1): the same number by one exponential."""
+    log_var = jnp.maximum(log_var, -40.0)  # far below any bound; else the gradient would be inf / inf
+    return jnp.exp(params.low) + 1.0 / (jnp.exp(-params.high) + jnp.exp(-log_var))
 
 
 def scale_of(moments: Moments, asked: bool) -> tuple[Float[Array, " O"], Float[Array, " O"]]:
@@ -213,8 +218,8 @@ def told(state: Model, out, error, obs_size: int, constraints: int, config: Dyna
     heads = split(out, state.params, config)
     center, scale = scale_of(state.outputs, config.scale_out)
     mean = heads.mean * scale + center
-    std = jnp.exp(0.5 * heads.log_var) if config.loss in PROBABILISTIC else jnp.sqrt(error) * jnp.ones_like(mean)
-    std, end = std * scale, obs_size
+    variance = heads.variance if config.loss in PROBABILISTIC else error * jnp.ones_like(mean)
+    std, end = jnp.sqrt(variance) * scale, obs_size
     cost = cost_std = jnp.zeros((*mean.shape[:-1], constraints))
     if config.learn_cost == "real":
         cost, cost_std = jnp.maximum(mean[..., end + 1 :], 0.0), std[..., end + 1 :]

@@ -1,0 +1,129 @@
+"""Learned dynamics: batches of training a second beside the machine's ceiling, and imagined env steps a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
+import jax
+import jax.numpy as jnp
+
+from bridle.core.types import Transition
+from bridle.parts.dynamics.doubt import pairwise_kl
+from bridle.parts.dynamics.fit import fit
+from bridle.parts.dynamics.lived import as_step
+from bridle.parts.dynamics.model import Dynamics, held_out, init
+from bridle.parts.imagination import imagine
+from timing.clock import rate, spread, verdict
+from timing.flops import FORWARD, LEARNS, Evaluation, chain_of, flops
+
+OBS, ACTION = 17, 6
+"""HalfCheetah's."""
+LENGTH = 5
+"""Imagined steps from each start."""
+BLOCK = 2_048
+"""Rows of one product of the ceiling of imagination."""
+TRAIN_MARK, EVERY_MARK, DRAWN_MARK = 0.70, 1.6 * 37_000, 6 * 37_000
+"""Part of the ceiling; imagined env steps a second with every member asked, and with the drawn elite alone, in multiples of what
+OfflineRL-Kit's step does on two such cores."""
+
+
+def evaluations(config: Dynamics) -> list[Evaluation]:
+    """What a batch of training evaluates."""
+    sizes = (OBS + ACTION, *config.hidden, 2 * (OBS + 1))
+    # Each member sees rows of its own, so that members of the ceiling share none either.
+    return [Evaluation(config.batch, sizes, LEARNS, config.members)]
+
+
+def training(config: Dynamics, updates: int) -> Callable[[], None]:
+    """A fit of so many batches, hold-out rows and all, from rows on the device, the state donated; compiled."""
+    rows = nowhere(30_000)
+    valid = jnp.ones(30_000, jnp.bool_)
+    held = held_out(valid, config)
+    run = jax.jit(partial(fit, config=config), donate_argnums=0)
+    state = init(jax.random.key(0), OBS, ACTION, 1, config)
+    state = jax.tree.map(jnp.copy, state)  # leaves that share memory cannot be donated twice
+
+    def call() -> None:
+        nonlocal state
+        state, metrics = run(state, rows, valid, held, jax.random.key(1))
+        jax.block_until_ready(metrics)
+        assert int(metrics["updates"]) == updates
+
+    call()
+    return call
+
+
+def imagining(config: Dynamics, starts: int, doubt) -> Callable[[], None]:
+    """Paths of `LENGTH` steps from so many starts, of a policy that costs nothing; compiled."""
+    state = init(jax.random.key(0), OBS, ACTION, 1, config)
+    begin = jax.random.normal(jax.random.key(1), (starts, OBS))
+    act = lambda obs, key: (jnp.tanh(obs[:, :ACTION]), {})
+
+    @jax.jit
+    def run(state, begin, key):
+        return imagine(as_step(state, 1, config, doubt=doubt), act, begin, LENGTH, key)
+
+    def call() -> None:
+        jax.block_until_ready(run(state, begin, jax.random.key(2)))
+
+    call()
+    return call
+
+
+def nowhere(size: int) -> Transition:
+    """Rows of a world that nobody lives in."""
+    normal = lambda k, *shape: jax.random.normal(jax.random.key(k), shape)
+    obs, flag = normal(0, size, OBS), jnp.zeros(size, jnp.bool_)
+    action = jnp.tanh(normal(1, size, ACTION))
+    after = obs + 0.1 * normal(2, size, OBS)
+    return Transition(obs, action, normal(3, size), jnp.zeros((size, 1)), after, flag, flag, ~flag, {})
+
+
+def models(repeats: int, seconds: float, updates: int, starts: int) -> str:
+    """Two tables; each repeat times ours and the bare products in turn."""
+    config = Dynamics(max_epochs=10**6, max_updates=updates, max_holdout=512, patience=10**6)
+    several = evaluations(config)
+    batch = training(config, updates), chain_of(several, updates)
+    forward = lambda members: [Evaluation(BLOCK, several[0].sizes, FORWARD, members)]
+    asked = {
+        "every member, pairwise KL": (imagining(config, starts, pairwise_kl), forward(config.members), EVERY_MARK),
+        "the drawn elite alone": (imagining(config, starts, None), forward(1), DRAWN_MARK),
+    }
+    bare = {name: chain_of(each, 32) for name, (_, each, _) in asked.items()}
+    pairs: list[tuple[float, float]] = []
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in asked}
+    for _ in range(repeats):
+        ours, ceiling = (updates * count / spent for count, spent in (rate(call, seconds) for call in batch))
+        pairs.append((ours, ceiling))
+        for name, (call, _, _) in asked.items():
+            count, spent = rate(call, seconds)
+            many, whole = rate(bare[name], seconds)
+            found[name].append((LENGTH * starts * count / spent, 32 * BLOCK * many / whole))
+    giga = flops(several) / 1e9
+    ratios = [a / b for a, b in pairs]
+    rows = [
+        "## Learned dynamics: 7 members of 4 x 200, 17 observations and 6 actions",
+        "",
+        "| what | a second | ceiling | ratio | mark | |",
+        "|---|---|---|---|---|---|",
+        (
+            f"| training, batches of 256 a member ({giga:.2f} GFLOP) | {spread([a for a, _ in pairs])} | "
+            f"{spread([b for _, b in pairs])} ({giga * median(b for _, b in pairs):.0f} GFLOP/s) | {median(ratios):.0%} | "
+            f"{TRAIN_MARK:.0%} | {verdict(median(ratios), TRAIN_MARK)} |"
+        ),
+    ]
+    for name, (_, _, mark) in asked.items():
+        ours, most = [a for a, _ in found[name]], [b for _, b in found[name]]
+        part = median(a / b for a, b in found[name])
+        rows.append(
+            f"| imagined env steps, {name} | {spread(ours)} | {spread(most)} | {part:.0%} | {mark:,.0f} | "
+            f"{verdict(median(ours), mark)} |"
+        )
+    notes = (
+        f"Training: whole fits of {updates} batches from 30,000 rows, with draws, standardising and the judging of 512 hold-out rows. "
+        f"Imagination: {starts:,} starts, {LENGTH} steps, sampled next observations, the policy a tanh. "
+        f"Ceiling: the same products alone; of imagination in blocks of {BLOCK:,} rows."
+    )
+    return "\n".join([*rows, "", notes, ""])
