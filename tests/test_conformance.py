@@ -42,6 +42,12 @@ SMALL = {
     "longest": 4,
 }
 """What makes a config small, where it has such a field."""
+NESTED = {
+    "values": {"hidden": (16,), "batch": 16, "passes": 2},
+    "model": {"hidden": (16,), "decay": (1e-6,), "members": 3, "elites": 2, "batch": 16, "max_updates": 4},
+    "policy": {"hidden": (16,), "values": {"hidden": (16,), "batch": 16, "passes": 2}},
+}
+"""The same of fields that hold settings of their own."""
 PRESETS_OF = {name: {k: p.config for k, p in PRESETS.items() if base_of(p.algorithm)[0] == name} for name in ALGORITHMS}
 VARIANTS = {
     "cvpo": {
@@ -103,6 +109,7 @@ def small_config(name, variant=""):
     fields = {field.name for field in dataclasses.fields(kind)}
     small = {k: v for k, v in SMALL.items() if k in fields}
     published = PRESETS_OF.get(name, {}).get(variant, {})
+    small |= {k: published.get(k, {}) | v for k, v in NESTED.items() if k in fields}
     return from_json(kind, published | small | VARIANTS.get(name, {}).get(variant, {}))
 
 

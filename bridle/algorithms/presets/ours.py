@@ -12,6 +12,20 @@ NAVIGATION = {
 }
 """An action every fourth step: 500,000 of them are 2 million steps of the task."""
 
+ON_POLICY = {
+    "env": "SafetyPointGoal1-v0",
+    "cost_limit": (25.0,),
+    "cost_limit_start": (100.0,),
+    "cost_limit_schedule": "linear",
+    "cost_limit_steps": 2_000_000,
+    "num_envs": 20,
+    "steps": 10_000_000,
+    "eval_every": 200_000,
+    "log_every": 40_000,
+    "checkpoint_every": 1_000_000,
+}
+"""The skill first, at a limit that hardly binds; then the limit comes down (decision 0021)."""
+
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
         "cvpo",
@@ -43,5 +57,34 @@ PRESETS: dict[str, Preset] = {
         "SAC with a Lagrange multiplier on navigation tasks, 2 million of their steps",
         "",
         "safety_gym",
+    ),
+    "safety-gym-cpo": Preset(
+        "cpo",
+        {"rollout": 20_000, "cost_trace": 0.9},
+        ON_POLICY,
+        "CPO on navigation tasks, 10 million steps",
+        "",
+        "safety_gym",
+    ),
+    "safety-gym-trpo-lag": Preset(
+        "trpo-lag",
+        {"constraint": "lagrange", "rollout": 20_000, "cost_trace": 0.9},
+        ON_POLICY,
+        "TRPO with a Lagrange multiplier on navigation tasks, 10 million steps",
+        "",
+        "safety_gym",
+    ),
+    "cmbpo-halfcheetah": Preset(
+        "cmbpo",
+        {},
+        {
+            "env": "HalfCheetahSafe-v2",
+            "cost_limit": (10.0,),
+            "num_envs": 10,
+            "steps": 500_000,
+            "eval_every": 20_000,
+        },
+        "CMBPO on HalfCheetahSafe under its published limit, half a million real steps",
+        "",
     ),
 }
