@@ -172,8 +172,8 @@ class State(NamedTuple):
     model: Model
     epoch: jax.Array
     """Updates of the policy so far: which policy acts."""
-    fitted: jax.Array
-    """Is the first fit done?"""
+    ends: jax.Array
+    """Did any episode in the archive terminate? Else none does in imagination, whatever an ensemble that never saw one may say."""
     usual: jax.Array
     """Doubt of a step when it was calibrated; its unit is that of `doubt`."""
     wanted: jax.Array
@@ -203,7 +203,7 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, 
         moments=start.moments,
         model=no_model(k_model, o, spec.action.size, c, model),
         epoch=jnp.zeros((), jnp.int32),
-        fitted=jnp.zeros((), jnp.int32),
+        ends=jnp.zeros((), bool),
         usual=jnp.ones(()),
         wanted=jnp.asarray(config.real, jnp.int32),
     )
@@ -240,7 +240,7 @@ def update_model(
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), plain(data.rows))
     settings = replace(model, max_updates=config.first_updates) if first else model
     fitted, told = fitting.fit(state.model, rows, rows.valid, held_out(rows.valid, model), k_fit, settings)
-    state = state._replace(model=fitted, fitted=jnp.ones((), jnp.int32))
+    state = state._replace(model=fitted, ends=(rows.terminated & rows.valid).any())
     if first or config.recalibrate:
         starts = begin_from(state, rows, PROBES, k_probe, config)
         probed = lived(state, starts, config.probe, k_probe, None, config, model, rules)
@@ -325,12 +325,17 @@ def lived(state: State, starts, length, key, budget, config: Config, model: Dyna
     constraints = state.margin.shape[0]
     step = as_step(state.model, constraints, model, doubt=measure, sample=config.sampled, rules=rules)
 
+    def lives(obs, action, key):
+        guess = step(obs, action, key)
+        ends = state.ends if rules.terminated is None else True
+        return guess._replace(terminated=guess.terminated & ends)
+
     def acts(obs, key):
         _, action, extras = act_plainly((state.actor, state.moments), (), obs, key, True)
         return action, extras
 
     cap = config.longest if budget is not None else max(config.longest, max(config.schedule[2:]), config.probe)
-    return imagine(step, acts, starts, length, key, budget=budget, cap=cap)
+    return imagine(lives, acts, starts, length, key, budget=budget, cap=cap)
 
 
 def doubt_of(imagined: Imagined):

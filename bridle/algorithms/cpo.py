@@ -45,6 +45,8 @@ class Config:
     the cost of an episode in any case."""
     aim: float = 0.9
     """The part of the limit that training aims at, since costs scatter round where they are held."""
+    recovery: float = 4.0
+    """Of what cost exceeds, a step asks so many times as much back: surrogates promise more than they keep (decision 0021)."""
     margin_rate: float = 0.005
     """How fast a margin grows with what episodes cost beyond the aim, as a part of that an update; 0 for none."""
     margin_decay: float = 1.0
@@ -91,6 +93,7 @@ class Config:
         counts = {name: (getattr(self, name) > 0, "an integer > 0") for name in ("iterations", "fisher_every", "tries")}
         own = {
             "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
+            "recovery": (self.recovery >= 1, "a number >= 1"),
             "margin_rate": (self.margin_rate >= 0, "a number >= 0"),
             "margin_most": (self.margin_most >= 0, "a number >= 0"),
             "margin_decay": (0.0 < self.margin_decay <= 1.0, "a number in (0, 1]"),
@@ -169,7 +172,8 @@ def hold_back(
     else:
         allowed = config.aim * limit.discounted(step, config.cost_discount, spec.horizon)
         beyond = (1.0 - config.cost_discount) * (batch.weight @ batch.targets[:, 1:] - allowed)
-    return state._replace(margin=margin), beyond + margin
+    beyond = beyond + margin
+    return state._replace(margin=margin), jnp.where(beyond > 0.0, config.recovery * beyond, beyond)
 
 
 def improve(actor: PlainActor, batch: Experience, beyond, config: Config) -> tuple[PlainActor, dict]:

@@ -83,7 +83,7 @@ def test_an_update_learns_from_what_its_own_policy_lived(learner):
 
 
 def rows_of(data):
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf.reshape(-1, *leaf.shape[2:])), data.rows)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 3.0])

@@ -133,7 +133,7 @@ def test_trpo_ignores_cost_where_the_published_line_search_does_not():
 
 def test_the_margin_follows_its_recursion_within_its_bounds():
     world = make("toy/Corridor-v0", 4)
-    config = cpo.Config(margin_rate=0.1, margin_decay=0.9, margin_most=0.5, aim=1.0)
+    config = cpo.Config(recovery=3.0, margin_rate=0.1, margin_decay=0.9, margin_most=0.5, aim=1.0)
     state = cpo.init(jax.random.key(0), config=config, spec=world.spec, limit=CostLimit((3.0,)))
     _, batch = rollout()
     expected = 0.0
@@ -141,7 +141,11 @@ def test_the_margin_follows_its_recursion_within_its_bounds():
         heard = Heard(jnp.asarray([cost]), jnp.asarray(20.0))
         state, beyond = cpo.hold_back(state, heard, batch, None, 0, config, world.spec, CostLimit((3.0,)))
         expected = min(max(0.9 * expected + 0.1 * (cost - 3.0) / 20, 0.0), 0.5 * 3.0 / 20)
-        assert np.isclose(state.margin[0], expected) and np.isclose(beyond[0], (cost - 3.0) / 20 + expected)
+        excess = (cost - 3.0) / 20 + expected
+        assert np.isclose(state.margin[0], expected)
+        assert np.isclose(beyond[0], 3.0 * excess if excess > 0 else excess), (
+            "what is too much is asked back three times"
+        )
 
 
 def slow_loss(name, actor, batch, gain, config):

@@ -9,6 +9,7 @@ POLICY = {
     "constrain_cost": "yes",
     "cost_mode": "rate",
     "aim": 1.0,
+    "recovery": 1.0,
     "margin_rate": 1e-4,
     "margin_decay": 0.9999,
     "margin_most": 100.0,
@@ -64,9 +65,7 @@ CMBPO = {
     "memory": 300_000,
 }
 OPTIONS = {"env": "HalfCheetahSafe-v2", "cost_limit": (10.0,), "num_envs": 1, "steps": 10_000_000}
-SAME = (
-    "one round of paths an update, not as many as fill the batch; policies move by our line search; no clock caps a fit, gradient steps do"
-)
+SAME = "one round of paths an update, not as many as fill the batch; policies move by our line search; no clock caps a fit, gradient steps do"
 
 
 def _with(constrain: str, **own) -> dict:
