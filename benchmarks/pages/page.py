@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 COMMON = """A row is there where its seeds have been trained to the end; the same command trains the others. Final: mean over the last tenth of
-the evaluations, of the policy's mean, 10 episodes each; intervals over seeds are Student's, 95 %. Feasible: that mean cost is at most
+the evaluations, 10 episodes each, of the policy's mean (on-policy: of sampled actions); intervals over seeds are Student's, 95 %. Feasible: that mean cost is at most
 the limit. Minutes: of one run, on one of two CPU cores, with other work beside it. The settings were tuned on other seeds."""
 
 
