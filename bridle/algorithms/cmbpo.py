@@ -46,6 +46,12 @@ def _policy() -> cpo.Config:
     return cpo.Config(hidden=(128, 128), values=ValueFit(hidden=(128, 128), members=3))
 
 
+def _model() -> Dynamics:
+    return Dynamics(
+        hidden=(200, 200), loss="mse", decay=(2.5e-7, 5e-7, 1e-6), scale_out=True, max_updates=150, patience=3
+    )
+
+
 @dataclass(frozen=True)
 class Config:
     """Constrained model-based policy optimisation."""
@@ -54,11 +60,7 @@ class Config:
     """Learn from imagination too? Else this is `policy` alone: CPO, or TRPO."""
     policy: cpo.Config = field(default_factory=_policy)
     """How the policy and its values learn, and what of cost they keep: `--policy.aim`, `--policy.constrain-cost`, ..."""
-    model: Dynamics = field(
-        default_factory=lambda: Dynamics(
-            hidden=(200, 200), loss="mse", decay=(2.5e-7, 5e-7, 1e-6), scale_out=True, max_updates=150, patience=3
-        )
-    )
+    model: Dynamics = field(default_factory=_model)
     """The ensemble, and how it is fitted: `--model.members`, ..."""
     explore: int = 10_000
     """Env steps of the first policy before anything is learned."""

@@ -38,8 +38,8 @@ class Config:
     """Constrained policy optimisation."""
 
     constrain_cost: Literal["yes", "no", "line_search"] = "yes"
-    """"no" is TRPO; "line_search" is TRPO whose line search refuses steps that cost too much, as published code does where it is told not
-    to constrain."""
+    """Is cost kept under its limit by the step itself, or not at all, which is TRPO? With `line_search` only a TRPO step's length is refused
+    where it costs too much, as published code does where it is told not to constrain."""
     cost_mode: Literal["episode", "rate", "discounted"] = "episode"
     """What is held under the limit: the cost of an episode, that of a step times the horizon, or discounted cost. Results are judged by
     the cost of an episode in any case."""
