@@ -132,7 +132,7 @@ def test_help_says_what_there_is(capsys):
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_help_of_an_algorithm_lists_every_field_with_its_docstring_and_default(name, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "500")  # where groups of settings stand side by side, each has room for a line
     assert cli.main(["train", name, "--help"]) == 0
     said = capsys.readouterr().out
     for kind in (config_class(name), Options):

@@ -68,7 +68,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "safety-gym-trpo-lag": Preset(
         "trpo-lag",
-        {"constraint": "lagrange", **SHORT},
+        {"constraint": "lagrange", "lagrange": {"rate": 0.03, "decay": 0.0}, **SHORT},
         ON_POLICY,
         "TRPO with a Lagrange multiplier on navigation tasks, 10 million of their steps",
         "",
