@@ -21,9 +21,9 @@ from bridle.core.names import by_constraint
 from bridle.core.types import CostLimit, Drawn, Rules, Spec, Transition
 from bridle.maths import gaussian
 from bridle.maths.gaussian import Gaussian
-from bridle.maths.moments import Moments, normalise, see
+from bridle.maths.moments import Moments, normalise
 from bridle.nets.mlp import flatten_obs, obs_size
-from bridle.parts.advantages import Experience, ValueFit, Values, advantages, experience, fit_values
+from bridle.parts.advantages import Experience, ValueFit, Values, advantages, experience, fit_values, joined
 from bridle.parts.dynamics import doubt as doubts
 from bridle.parts.dynamics import fit as fitting
 from bridle.parts.dynamics.lived import as_step
@@ -31,7 +31,7 @@ from bridle.parts.dynamics.model import Dynamics, Model, held_out
 from bridle.parts.dynamics.model import init as no_model
 from bridle.parts.imagination import Imagined, horizon_at, imagine
 from bridle.parts.on_policy import act as act_plainly
-from bridle.parts.on_policy import listen, look
+from bridle.parts.on_policy import listen, look, observed
 from bridle.parts.policies import PlainActor
 
 POLICIES = 4096
@@ -278,9 +278,7 @@ def update_policy(
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
     actor, told = cpo.improve(state.actor, batch, beyond, config.policy)
     values, of_values = fit_values(state.values, batch, k_values, config.policy.values)
-    moments = state.moments
-    if config.policy.normalise_obs:
-        moments = see(moments, fresh.obs.reshape(-1, fresh.obs.shape[-1]), (real.weight > 0).astype(jnp.float32))
+    moments = observed(state.moments, fresh)
     doubt = doubt_of(dreamt)
     wanted = jnp.clip(config.real * doubt / state.usual, config.min_real, config.max_real).astype(jnp.int32)
     metrics |= (
@@ -349,20 +347,6 @@ def of_rows(state: State, rows: Transition, config: Config) -> Experience:
     """Rows [L N ...], lived or imagined, as learning takes them."""
     obs, next_obs, dist, log_prob = look(state, rows)
     return experience(rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config.policy))
-
-
-def joined(real: Experience, imagined: Experience, joint: bool) -> Experience:
-    """Both, every step weighing the same."""
-    counts = [(part.weight > 0).sum().astype(jnp.float32) for part in (real, imagined)]
-    whole = jnp.maximum(sum(counts), 1.0)
-    parts = [
-        part._replace(weight=part.weight * count / whole) for part, count in zip((real, imagined), counts, strict=True)
-    ]
-    batch = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *parts)
-    if not joint:
-        return batch
-    advantage = batch.advantage - batch.weight @ batch.advantage
-    return batch._replace(advantage=advantage / (jnp.sqrt(batch.weight @ advantage**2) + 1e-8))
 
 
 def diagnosed(dreamt: Imagined, fresh: Transition, real: Experience, kept: Transition) -> dict:

@@ -18,12 +18,12 @@ from bridle.core.config import check_ranges, check_types
 from bridle.core.names import by_constraint
 from bridle.core.types import CostLimit, Drawn, Spec
 from bridle.maths import gaussian
-from bridle.maths.moments import Moments, no_moments, see
+from bridle.maths.moments import Moments, no_moments
 from bridle.maths.natural_gradient import conjugate_gradient, fisher_product, line_search
-from bridle.nets.mlp import flatten_obs, obs_size
+from bridle.nets.mlp import obs_size
 from bridle.parts.advantages import Experience, ValueFit, Values, advantages, experience, fit_values, no_values
 from bridle.parts.constraints import trust_region
-from bridle.parts.on_policy import Heard, assemble, common_ranges, listen, look, rollout_of
+from bridle.parts.on_policy import Heard, Rollouts, assemble, common_ranges, listen, look, observed, rollout_of
 from bridle.parts.policies import PlainActor
 
 MODES = {
@@ -34,7 +34,7 @@ MODES = {
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Rollouts):
     """Constrained policy optimisation."""
 
     constrain_cost: Literal["yes", "no", "line_search"] = "yes"
@@ -43,8 +43,6 @@ class Config:
     cost_mode: Literal["episode", "rate", "discounted"] = "episode"
     """What is held under the limit: the cost of an episode, that of a step times the horizon, or discounted cost. Results are judged by
     the cost of an episode in any case."""
-    aim: float = 0.9
-    """The part of the limit that training aims at, since costs scatter round where they are held."""
     recovery: float = 4.0
     """Of what cost exceeds, a step asks so many times as much back: surrogates promise more than they keep (decision 0021)."""
     margin_rate: float = 0.005
@@ -53,26 +51,6 @@ class Config:
     """What of the margin stays at each update."""
     margin_most: float = 0.2
     """The greatest margin, as a part of the limit (of 1, where the limit is less)."""
-    rollout: int = 16_000
-    """Env steps, summed over all copies, that each update learns from."""
-    discount: float = 0.99
-    """gamma, of reward."""
-    cost_discount: float = 0.99
-    """gamma, of cost."""
-    trace: float = 0.95
-    """GAE's lambda, of reward."""
-    cost_trace: float = 0.95
-    """GAE's lambda, of cost."""
-    cost_after_death: Literal["masked", "unmasked"] = "masked"
-    """Does a termination end the cost as it ends the reward?"""
-    hidden: tuple[int, ...] = (64, 64)
-    """Widths of the hidden layers of the actor."""
-    activation: Literal["relu", "tanh", "elu", "silu"] = "tanh"
-    """After every hidden layer."""
-    initial_std: float = 0.6
-    """Standard deviation of the first policy's actions."""
-    normalise_obs: bool = True
-    """Scale observations by their running mean and deviation."""
     values: ValueFit = field(default_factory=ValueFit)
     """How values are fitted: `--values.rate`, ..."""
     target_kl: float = 0.01
@@ -92,7 +70,6 @@ class Config:
         check_types(self)
         counts = {name: (getattr(self, name) > 0, "an integer > 0") for name in ("iterations", "fisher_every", "tries")}
         own = {
-            "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
             "recovery": (self.recovery >= 1, "a number >= 1"),
             "margin_rate": (self.margin_rate >= 0, "a number >= 0"),
             "margin_most": (self.margin_most >= 0, "a number >= 0"),
@@ -150,10 +127,8 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
     actor, told = improve(state.actor, batch, beyond, config)
     values, of_values = fit_values(state.values, batch, key, config.values)
-    if config.normalise_obs:
-        valid = (batch.weight > 0).astype(jnp.float32)
-        state = state._replace(moments=see(state.moments, flatten_obs(rows.obs, 2).reshape(len(valid), -1), valid))
-    return state._replace(actor=actor, values=values), metrics | told | of_values, {}
+    moments = observed(state.moments, rows)
+    return state._replace(actor=actor, values=values, moments=moments), metrics | told | of_values, {}
 
 
 def hold_back(

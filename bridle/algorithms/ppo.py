@@ -6,67 +6,47 @@ The policy climbs (advantage - multiplier . cost advantage) / (1 + multipliers) 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from bridle.core.algorithm import Algorithm
 from bridle.core.config import check_ranges, check_types
-from bridle.core.names import by_constraint
 from bridle.core.types import CostLimit, Drawn, Spec
 from bridle.maths import gaussian
-from bridle.maths.minibatches import one_pass
-from bridle.maths.moments import Moments, no_moments, see
-from bridle.nets.mlp import flatten_obs, obs_size
+from bridle.maths.moments import Moments, no_moments
+from bridle.nets.mlp import obs_size
 from bridle.parts.advantages import Experience, ValueFit, Values, advantages, experience, fit_values, no_values
 from bridle.parts.constraints.lagrange import Lagrange
-from bridle.parts.constraints.multiplier import Kind, price
+from bridle.parts.constraints.multiplier import Kind, heed, price
 from bridle.parts.constraints.pid import PID
-from bridle.parts.on_policy import assemble, common_ranges, listen, look, rollout_of
+from bridle.parts.on_policy import (
+    Rollouts,
+    assemble,
+    climb,
+    common_ranges,
+    listen,
+    look,
+    observed,
+    optimiser,
+    rollout_of,
+)
 from bridle.parts.policies import PlainActor
-
-TOO_FAR = 1.5
-"""A pass after which the policy has moved by more than so many times `target_kl` is undone, and steps become smaller."""
-SLOWER, FASTER = 0.5, 1.05
-"""What the pace is multiplied by where a pass was undone, and where none was."""
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Rollouts):
     """Proximal policy optimisation."""
 
     constraint: Kind = "none"
     """How cost is kept under its limit: not at all, by dual ascent, or by PID control of the multiplier."""
-    aim: float = 0.9
-    """The part of the limit that training aims at, since costs scatter round where they are held."""
     rescale: bool = True
     """Divide what the policy climbs by 1 + the multipliers."""
     lagrange: Lagrange = field(default_factory=Lagrange)
     """Dual ascent, where it is asked for: `--lagrange.rate`, ..."""
     pid: PID = field(default_factory=PID)
     """PID control, where it is asked for: `--pid.kp`, ..."""
-    rollout: int = 16_000
-    """Env steps, summed over all copies, that each update learns from."""
-    discount: float = 0.99
-    """gamma, of reward."""
-    cost_discount: float = 0.99
-    """gamma, of cost."""
-    trace: float = 0.95
-    """GAE's lambda, of reward."""
-    cost_trace: float = 0.95
-    """GAE's lambda, of cost."""
-    cost_after_death: Literal["masked", "unmasked"] = "masked"
-    """Does a termination end the cost as it ends the reward?"""
-    hidden: tuple[int, ...] = (64, 64)
-    """Widths of the hidden layers of the actor."""
-    activation: Literal["relu", "tanh", "elu", "silu"] = "tanh"
-    """After every hidden layer."""
-    initial_std: float = 0.6
-    """Standard deviation of the first policy's actions."""
-    normalise_obs: bool = True
-    """Scale observations by their running mean and deviation."""
     values: ValueFit = field(default_factory=ValueFit)
     """How values are fitted: `--values.rate`, ..."""
     clip: float = 0.2
@@ -91,7 +71,6 @@ class Config:
             name: (getattr(self, name) > 0, "a number > 0") for name in ("target_kl", "actor_rate", "max_grad_norm")
         }
         own = {
-            "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
             "clip": (0.0 < self.clip < 1.0, "a number in (0, 1)"),
             "entropy": (self.entropy >= 0, "a number >= 0"),
         }
@@ -144,20 +123,15 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     batch = experience(rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config))
     metrics = {}
     if config.constrained:
-        heard, rule = listen(data.rows, spec), multiplier_of(config)
-        multiplier = rule.update(state.multiplier, heard.cost, config.aim * limit.at(data.step))
+        heard, aimed = listen(data.rows, spec), config.aim * limit.at(data.step)
+        multiplier, weight, metrics = heed(multiplier_of(config), state.multiplier, heard.cost, aimed)
         state = state._replace(multiplier=multiplier)
-        weight = rule.weight(multiplier)
-        metrics = by_constraint("multiplier", weight) | by_constraint("episode_cost", heard.cost)
         gain = price(batch.advantage, batch.cost_advantage, weight, config.rescale)
     else:
         gain = batch.advantage
     state, told = improve(state, batch, gain, k_policy, config)
     values, of_values = fit_values(state.values, batch, k_values, config.values)
-    if config.normalise_obs:
-        valid = (batch.weight > 0).astype(jnp.float32)
-        state = state._replace(moments=see(state.moments, flatten_obs(rows.obs, 2).reshape(len(valid), -1), valid))
-    return state._replace(values=values), metrics | told | of_values, {}
+    return state._replace(values=values, moments=observed(state.moments, rows)), metrics | told | of_values, {}
 
 
 def improve(state: State, batch: Experience, gain, key, config: Config) -> tuple[State, dict]:
@@ -165,51 +139,21 @@ def improve(state: State, batch: Experience, gain, key, config: Config) -> tuple
     valid = (batch.weight > 0).astype(jnp.float32)
     rows = batch.obs, batch.pre_action, batch.log_prob, gain, valid
 
-    def step(learner, minibatch):
-        actor, opt = learner
-        obs, pre_action, old_log_prob, gain, valid = minibatch
+    def loss(actor, obs, pre_action, old_log_prob, gain, valid):
+        dist = actor(obs)
+        ratio = jnp.exp(gaussian.log_prob(dist, pre_action) - old_log_prob)
+        clipped = jnp.clip(ratio, 1.0 - config.clip, 1.0 + config.clip)
+        climbed = jnp.minimum(ratio * gain, clipped * gain) + config.entropy * gaussian.entropy(dist)
+        share = valid / jnp.maximum(valid.sum(), 1.0)
+        return -share @ climbed, share @ (ratio != clipped).astype(jnp.float32)
 
-        def loss(actor):
-            dist = actor(obs)
-            ratio = jnp.exp(gaussian.log_prob(dist, pre_action) - old_log_prob)
-            clipped = jnp.clip(ratio, 1.0 - config.clip, 1.0 + config.clip)
-            climbed = jnp.minimum(ratio * gain, clipped * gain) + config.entropy * gaussian.entropy(dist)
-            share = valid / jnp.maximum(valid.sum(), 1.0)
-            return -share @ climbed, share @ (ratio != clipped).astype(jnp.float32)
-
-        grads, cut = jax.grad(loss, has_aux=True)(actor)
-        steps, opt = optimiser(config).update(grads, opt)
-        steps = jax.tree.map(lambda step: state.pace * step, steps)
-        return (optax.apply_updates(actor, steps), opt), cut
-
-    def one(carry):
-        learner, count, kl, *_ = carry
-        moved, cut = one_pass(step, learner, jax.random.fold_in(key, count), rows, config.batch)
-        reached = batch.weight @ gaussian.kl(batch.dist, moved[0](batch.obs))
-        kept = reached <= TOO_FAR * config.target_kl  # also false where it is not a number
-        learner = jax.tree.map(lambda new, old: jnp.where(kept, new, old), moved, learner)
-        return learner, count + 1, jnp.where(kept, reached, kl), cut, kept
-
-    zero = jnp.zeros(())
-    go_on = lambda carry: (carry[1] < config.passes) & (carry[2] <= config.target_kl) & carry[4]
-    start = (state.actor, state.actor_opt), jnp.zeros((), jnp.int32), zero, zero, jnp.ones((), bool)
-    (actor, opt), passes, kl, cut, kept = jax.lax.while_loop(go_on, one, start)
-    # A policy of small deviations moves far by small steps: then steps become smaller, instead of the policy being lost.
-    pace = jnp.where(kept, jnp.minimum(FASTER * state.pace, 1.0), SLOWER * state.pace)
+    apart = lambda actor: batch.weight @ gaussian.kl(batch.dist, actor(batch.obs))
+    found = climb(loss, state.actor, state.actor_opt, state.pace, rows, apart, key, config)
     told = {
-        "kl": kl,
-        "passes": passes.astype(jnp.float32),
-        "pace": pace,
-        "clipped": cut,
-        "entropy": batch.weight @ gaussian.entropy(actor(batch.obs)),
-        "std": jnp.exp(actor.log_std).mean(),
+        "entropy": batch.weight @ gaussian.entropy(found.actor(batch.obs)),
+        "std": jnp.exp(found.actor.log_std).mean(),
     }
-    return state._replace(actor=actor, actor_opt=opt, pace=pace), told
-
-
-def optimiser(config: Config) -> optax.GradientTransformation:
-    """Adam on gradients that are not too long."""
-    return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.adam(config.actor_rate))
+    return state._replace(actor=found.actor, actor_opt=found.opt, pace=found.pace), found.told | told
 
 
 def multiplier_of(config: Config):

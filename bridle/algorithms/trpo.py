@@ -7,7 +7,7 @@ constraint nothing of it heeds cost, its line search neither.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,54 +15,31 @@ from jax.flatten_util import ravel_pytree
 
 from bridle.core.algorithm import Algorithm
 from bridle.core.config import check_ranges, check_types
-from bridle.core.names import by_constraint
 from bridle.core.types import CostLimit, Drawn, Spec
 from bridle.maths import gaussian
-from bridle.maths.moments import Moments, no_moments, see
+from bridle.maths.moments import Moments, no_moments
 from bridle.maths.natural_gradient import conjugate_gradient, fisher_product, line_search
-from bridle.nets.mlp import flatten_obs, obs_size
+from bridle.nets.mlp import obs_size
 from bridle.parts.advantages import Experience, ValueFit, Values, advantages, experience, fit_values, no_values
 from bridle.parts.constraints.lagrange import Lagrange
-from bridle.parts.constraints.multiplier import Kind, price
+from bridle.parts.constraints.multiplier import Kind, heed, price
 from bridle.parts.constraints.pid import PID
-from bridle.parts.on_policy import assemble, common_ranges, listen, look, rollout_of
+from bridle.parts.on_policy import Rollouts, assemble, common_ranges, listen, look, observed, rollout_of
 from bridle.parts.policies import PlainActor
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Rollouts):
     """Trust region policy optimisation."""
 
     constraint: Kind = "none"
     """How cost is kept under its limit: not at all, by dual ascent, or by PID control of the multiplier."""
-    aim: float = 0.9
-    """The part of the limit that training aims at, since costs scatter round where they are held."""
     rescale: bool = True
     """Divide what the policy climbs by 1 + the multipliers."""
     lagrange: Lagrange = field(default_factory=Lagrange)
     """Dual ascent, where it is asked for: `--lagrange.rate`, ..."""
     pid: PID = field(default_factory=PID)
     """PID control, where it is asked for: `--pid.kp`, ..."""
-    rollout: int = 16_000
-    """Env steps, summed over all copies, that each update learns from."""
-    discount: float = 0.99
-    """gamma, of reward."""
-    cost_discount: float = 0.99
-    """gamma, of cost."""
-    trace: float = 0.95
-    """GAE's lambda, of reward."""
-    cost_trace: float = 0.95
-    """GAE's lambda, of cost."""
-    cost_after_death: Literal["masked", "unmasked"] = "masked"
-    """Does a termination end the cost as it ends the reward?"""
-    hidden: tuple[int, ...] = (64, 64)
-    """Widths of the hidden layers of the actor."""
-    activation: Literal["relu", "tanh", "elu", "silu"] = "tanh"
-    """After every hidden layer."""
-    initial_std: float = 0.6
-    """Standard deviation of the first policy's actions."""
-    normalise_obs: bool = True
-    """Scale observations by their running mean and deviation."""
     values: ValueFit = field(default_factory=ValueFit)
     """How values are fitted: `--values.rate`, ..."""
     target_kl: float = 0.01
@@ -82,7 +59,6 @@ class Config:
         check_types(self)
         counts = {name: (getattr(self, name) > 0, "an integer > 0") for name in ("iterations", "fisher_every", "tries")}
         own = {
-            "aim": (0.0 < self.aim <= 1.0, "a number in (0, 1]"),
             "target_kl": (self.target_kl > 0, "a number > 0"),
             "damping": (self.damping >= 0, "a number >= 0"),
             "shrink": (0.0 < self.shrink < 1.0, "a number in (0, 1)"),
@@ -129,20 +105,16 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     batch = experience(rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config))
     metrics = {}
     if config.constrained:
-        heard, rule = listen(data.rows, spec), multiplier_of(config)
-        multiplier = rule.update(state.multiplier, heard.cost, config.aim * limit.at(data.step))
+        heard, aimed = listen(data.rows, spec), config.aim * limit.at(data.step)
+        multiplier, weight, metrics = heed(multiplier_of(config), state.multiplier, heard.cost, aimed)
         state = state._replace(multiplier=multiplier)
-        weight = rule.weight(multiplier)
-        metrics = by_constraint("multiplier", weight) | by_constraint("episode_cost", heard.cost)
         gain = price(batch.advantage, batch.cost_advantage, weight, config.rescale)
     else:
         gain = batch.advantage
     actor, told = improve(state.actor, batch, gain, config)
     values, of_values = fit_values(state.values, batch, key, config.values)
-    if config.normalise_obs:
-        valid = (batch.weight > 0).astype(jnp.float32)
-        state = state._replace(moments=see(state.moments, flatten_obs(rows.obs, 2).reshape(len(valid), -1), valid))
-    return state._replace(actor=actor, values=values), metrics | told | of_values, {}
+    moments = observed(state.moments, rows)
+    return state._replace(actor=actor, values=values, moments=moments), metrics | told | of_values, {}
 
 
 def improve(actor: PlainActor, batch: Experience, gain, config: Config) -> tuple[PlainActor, dict]:

@@ -119,8 +119,9 @@ def load(run: Path | str, best: bool = False, config: Any = None) -> Policy:
         actor, facts = best_policy.load(found.path, like)
     else:
         named, facts = checkpoint.load_arrays(found.path)
-        state = jax.eval_shape(algorithm.init, jax.random.key(0))
-        actor = algorithm.actor(arrays.restore(state, arrays.below(named, "state")))
+        # Only what acts: what else has been learned may hang on rules of the world, which are not at hand here.
+        wanted = algorithm.actor(arrays.names(jax.eval_shape(algorithm.init, jax.random.key(0))))
+        actor = arrays.restore(like, arrays.picked(wanted, arrays.below(named, "state")))
     return Policy(algorithm, config, spec, found.config.get("bounds"), actor, facts)
 
 

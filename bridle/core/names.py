@@ -52,6 +52,11 @@ def field_names(path: str) -> list[str]:
     tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
     (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind]
     near = module.rpartition(".")[0]
-    names = [name for base in found.bases for name in field_names(f"{near}.{ast.unparse(base).replace('.', ':')}")]
+    imported = {
+        alias.name: node.module for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    names = []
+    for base in map(ast.unparse, found.bases):  # `td3.Config`, or `Rollouts` by `from ... import Rollouts`
+        names += field_names(f"{imported[base]}:{base}" if base in imported else f"{near}.{base.replace('.', ':')}")
     told = [node.target for node in found.body if isinstance(node, ast.AnnAssign)]
     return list(dict.fromkeys([*names, *(target.id for target in told if isinstance(target, ast.Name))]))

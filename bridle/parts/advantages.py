@@ -158,6 +158,20 @@ def experience(
     )
 
 
+def joined(real: Experience, imagined: Experience, joint: bool) -> Experience:
+    """Both, every step weighing the same; `joint` centres and scales the advantages of reward together, else they stay as they are."""
+    counts = [(part.weight > 0).sum().astype(jnp.float32) for part in (real, imagined)]
+    whole = jnp.maximum(sum(counts), 1.0)
+    parts = [
+        part._replace(weight=part.weight * count / whole) for part, count in zip((real, imagined), counts, strict=True)
+    ]
+    batch = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *parts)
+    if not joint:
+        return batch
+    advantage = batch.advantage - batch.weight @ batch.advantage
+    return batch._replace(advantage=advantage / (jnp.sqrt(batch.weight @ advantage**2) + 1e-8))
+
+
 def fit_values(values: Values, rows: Experience, key, fit: ValueFit) -> tuple[Values, dict]:
     """Some passes of minibatches; the values, and their mean squared errors in variances of the targets."""
     valid = (rows.weight > 0).astype(jnp.float32)

@@ -59,6 +59,17 @@ def restore(like: Any, arrays: Mapping[str, np.ndarray], exact: bool = True) -> 
     return structure.unflatten(_like(leaf, arrays[name]) for name, (_, leaf) in zip(names, leaves, strict=True))
 
 
+def names(tree: Any) -> Any:
+    """The same tree with the name of each leaf in its place."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: _name(path), tree)
+
+
+def picked(wanted: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays that the leaves of `wanted` name, by the names that those leaves have there themselves."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(wanted)
+    return {_name(path): arrays[name] for path, name in leaves if name in arrays}
+
+
 def below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """The part of named arrays that lies under `prefix` (`state/actor`), named from there."""
     if prefix in arrays:

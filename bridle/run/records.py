@@ -20,8 +20,9 @@ def to_json(config: Any) -> Any:
     return {field.name: _plain(getattr(config, field.name), field.name) for field in dataclasses.fields(config)}
 
 
-def from_json(cls: type, data: dict, where: str = "") -> Any:
-    """The dataclass `cls` from what `to_json` told, or from a user's file; a field that is not told keeps its default.
+def from_json(cls: type, data: dict, where: str = "", base: Any = None) -> Any:
+    """The dataclass `cls` from what `to_json` told, or from a user's file; a field that is not told keeps its default, or what `base`,
+    a `cls`, has there. So do the fields of a field that is a dataclass.
 
     `ValueError` names an unknown key and the nearest field, or a value of the wrong type and what is allowed.
     """
@@ -35,7 +36,10 @@ def from_json(cls: type, data: dict, where: str = "") -> Any:
             continue
         if name not in fields:
             raise ValueError(f"no field {_join(where, name)!r} in {cls.__name__}{nearest(name, fields)}")
-        values[name] = _parse(hints[name], value, _join(where, name))
+        default = _default(fields[name]) if base is None else getattr(base, name)
+        values[name] = _parse(hints[name], value, _join(where, name), default)
+    if base is not None:
+        return dataclasses.replace(base, **values)
     for name, field in fields.items():
         bare = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if bare and name not in values:
@@ -73,8 +77,13 @@ def _plain(value: Any, where: str) -> Any:
     raise ValueError(f"{where} = {value!r} cannot be saved; allowed: numbers, text, None, tuples, dataclasses of these")
 
 
-def _parse(hint: Any, value: Any, where: str) -> Any:
-    """`value` as the annotation `hint` wants it."""
+def _default(field: dataclasses.Field) -> Any:
+    """What a field holds where nothing is told."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def _parse(hint: Any, value: Any, where: str, default: Any = None) -> Any:
+    """`value` as the annotation `hint` wants it; fields that a table does not tell are those of `default`."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value
@@ -87,7 +96,7 @@ def _parse(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         if value.get("kind", hint.__name__) != hint.__name__:
             raise ValueError(f"{where}.kind = {value['kind']!r}; allowed: {hint.__name__}")
-        return from_json(hint, value, where)
+        return from_json(hint, value, where, default if isinstance(default, hint) else None)
     if (origin or hint) in (tuple, list) and isinstance(value, list | tuple):
         return _parse_sequence(origin or hint, args, value, where, hint)
     if (origin or hint) is dict and isinstance(value, dict):

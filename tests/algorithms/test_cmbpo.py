@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import bridle
 from bridle.algorithms import cmbpo, cpo
 from bridle.core.types import CostLimit, Rules
 from bridle.data.replay import Ring
 from bridle.envs import make
-from bridle.parts.advantages import Experience, ValueFit
+from bridle.parts.advantages import ValueFit
 from bridle.parts.dynamics.model import Dynamics
 from bridle.run.collect import Collector
 from bridle.run.train import begin, train
@@ -102,9 +103,7 @@ def test_paths_begin_where_past_policies_were_by_their_divergence(learner, alpha
     )
     numbered = rows._replace(obs=jnp.concatenate([rows.obs, jnp.arange(len(valid))[:, None] * 1.0], -1))
     actor = lambda obs: state.actor(obs[..., :-1])
-    moments = jax.tree.map(lambda leaf: leaf, state.moments)
     blind = state._replace(actor=actor, moments=())
-    del moments
     seen = cmbpo.normalise(state.moments, jnp.asarray(rows.obs))
     blind_rows = numbered._replace(obs=jnp.concatenate([seen, jnp.arange(len(valid))[:, None] * 1.0], -1))
     config = dataclasses.replace(config, resampling=alpha)
@@ -124,18 +123,6 @@ def test_paths_end_before_their_doubt_reaches_the_budget(learner):
     free = cmbpo.lived(state, starts, config.longest, jax.random.key(1), None, config, model, Rules())
     assert (bound.path_doubt < budget).all() and (free.horizon == config.longest).all()
     assert bound.horizon.mean() < config.longest
-
-
-def test_real_and_imagined_steps_weigh_the_same_and_may_be_scaled_together():
-    def part(rows, center):
-        advantage = jnp.linspace(-1.0, 1.0, rows) + center
-        zeros = jnp.zeros((rows, 1))
-        return Experience(zeros, zeros, zeros, zeros[:, 0], advantage, zeros, zeros, jnp.full(rows, 1 / rows))
-
-    apart, joint = (cmbpo.joined(part(4, 0.0), part(12, 3.0), together) for together in (False, True))
-    assert np.allclose(apart.weight, 1 / 16) and np.isclose(apart.weight @ apart.advantage, 3.0 * 12 / 16)
-    assert np.isclose(joint.weight @ joint.advantage, 0.0, atol=1e-5)
-    assert np.isclose(joint.weight @ joint.advantage**2, 1.0, atol=1e-4)
 
 
 def test_without_a_model_it_is_cpo_and_without_a_constraint_trpo():
@@ -166,3 +153,18 @@ def test_costs_and_ends_are_learned_where_no_rule_tells_them():
     known = cmbpo.model_config(cmbpo.Config(), world, ruled)
     assert known.learn_cost == "no" and not known.learn_termination
     assert cmbpo.rules_of(cmbpo.Config(rules="learned"), dataclasses.replace(world, rules=ruled)) == Rules()
+
+
+def test_a_policy_that_was_learned_by_rules_is_loaded_without_them(tmp_path):
+    small = {"hidden": (8,), "values": {"hidden": (8,)}}
+    model = {"hidden": (8,), "members": 2, "elites": 1, "batch": 16}
+    run = bridle.train(
+        "cmbpo", "HalfCheetahSafe-v2", cost_limit=10.0, num_envs=2, steps=128, policy=small, model=model, explore=64, fit_every=64,
+        real=64, min_real=64, max_real=64, paths=4, longest=2, batch=80, memory=2_000, eval_episodes=1, run=str(tmp_path / "run"),
+    ).run  # fmt: skip
+    policy = bridle.load(run)
+    assert policy.predict(np.zeros(20, np.float32)).shape == (6,)
+    assert policy.config.model.loss == cmbpo.Config().model.loss, (
+        "settings of the model that were not told are CMBPO's own"
+    )
+    assert policy.config.policy.values.members == cmbpo.Config().policy.values.members

@@ -17,7 +17,7 @@ from bridle.maths import gaussian
 from bridle.parts.advantages import Experience, ValueFit
 from bridle.parts.constraints.lagrange import Lagrange
 from bridle.parts.constraints.pid import PID
-from bridle.parts.on_policy import Heard
+from bridle.parts.on_policy import SLOWER, TOO_FAR, Heard, optimiser
 from bridle.parts.policies import PlainActor
 from bridle.run.collect import Collector
 from bridle.run.train import begin, train
@@ -169,18 +169,18 @@ def test_a_pass_goes_down_the_loss_as_it_is_defined_until_the_policy_has_moved_f
     world = make("toy/Corridor-v0", 4)
     config = config_class(name)(batch=40, passes=1, actor_rate=1e-4)
     state = module.init(jax.random.key(0), config=config, spec=world.spec, limit=CostLimit((3.0,)))
-    state = state._replace(actor=actor, actor_opt=module.optimiser(config).init(actor))
+    state = state._replace(actor=actor, actor_opt=optimiser(config).init(actor))
     gain = np.asarray(batch.advantage)
     after, told = module.improve(state, batch, batch.advantage, jax.random.key(1), config)
     slope = slow_loss(name, after.actor, batch, gain, config) - slow_loss(name, actor, batch, gain, config)
     assert slope < 0 and told["passes"] == 1 and 0 < told["kl"] < config.target_kl
     many = dataclasses.replace(config, passes=200, actor_rate=1e-2)
     after, told = module.improve(state, batch, batch.advantage, jax.random.key(1), many)
-    assert told["passes"] < 200 and told["kl"] <= module.TOO_FAR * many.target_kl
+    assert told["passes"] < 200 and told["kl"] <= TOO_FAR * many.target_kl
     wild = dataclasses.replace(config, actor_rate=10.0)
     after, told = module.improve(state, batch, batch.advantage, jax.random.key(1), wild)
     assert moved(after.actor, actor) == 0.0 and told["kl"] == 0.0, "a pass that goes too far is undone"
-    assert after.pace == module.SLOWER * state.pace
+    assert after.pace == SLOWER * state.pace
 
 
 def test_an_update_hears_a_horizon_of_steps_and_learns_from_its_rollout_alone():

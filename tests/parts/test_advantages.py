@@ -10,10 +10,12 @@ import pytest
 from bridle.core.types import Transition
 from bridle.maths.gaussian import Gaussian
 from bridle.parts.advantages import (
+    Experience,
     ValueFit,
     advantages,
     experience,
     fit_values,
+    joined,
     member_values,
     no_values,
     value_of,
@@ -85,6 +87,18 @@ def test_values_learn_what_they_are_shown_in_its_own_units_and_nothing_of_dummy_
     error = np.abs(np.asarray(value_of(values, jnp.asarray(rows.obs))) - truth)[rows.valid].mean(0)
     assert error[0] < 30.0 and error[1] < 4e-3 and 0 <= told["value_loss"] < 0.05
     assert member_values(values, jnp.asarray(rows.obs)).shape == (2, 300, 2, 2)
+
+
+def test_real_and_imagined_steps_weigh_the_same_and_may_be_scaled_together():
+    def part(rows, center):
+        advantage = jnp.linspace(-1.0, 1.0, rows) + center
+        zeros = jnp.zeros((rows, 1))
+        return Experience(zeros, zeros, zeros, zeros[:, 0], advantage, zeros, zeros, jnp.full(rows, 1 / rows))
+
+    apart, joint = (joined(part(4, 0.0), part(12, 3.0), together) for together in (False, True))
+    assert np.allclose(apart.weight, 1 / 16) and np.isclose(apart.weight @ apart.advantage, 3.0 * 12 / 16)
+    assert np.isclose(joint.weight @ joint.advantage, 0.0, atol=1e-5)
+    assert np.isclose(joint.weight @ joint.advantage**2, 1.0, atol=1e-4)
 
 
 @pytest.mark.parametrize(("field", "value"), [("members", 0), ("rate", 0.0), ("batch", -1), ("hidden", ())])

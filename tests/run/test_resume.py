@@ -87,6 +87,30 @@ def test_training_to_2n_is_training_to_n_and_resuming(tmp_path, env, stop):
     assert_same(whole.run, last.run)
 
 
+VALUES = {"hidden": (16,), "batch": 32, "passes": 2}
+ON_POLICY = {"rollout": 128, "hidden": (16,), "values": VALUES}
+MODEL = {"hidden": (16,), "decay": (1e-6,), "members": 3, "elites": 2, "batch": 16, "max_updates": 4}
+LEARNERS = {
+    "ppo-lag": ON_POLICY | {"batch": 32},
+    "trpo-pid": ON_POLICY,
+    "cpo": ON_POLICY,
+    "focops": ON_POLICY | {"batch": 32},
+    "cmbpo": {"policy": {"hidden": (16,), "values": VALUES}, "model": MODEL, "explore": 128, "first_updates": 8, "fit_every": 64,
+              "real": 128, "min_real": 64, "max_real": 160, "paths": 16, "longest": 5, "batch": 200, "memory": 600},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_so_does_every_learner_with_its_rollouts_models_and_archives(tmp_path, name):
+    own = ("num_envs", "eval_every", "eval_episodes", "log_every", "checkpoint_every", "cost_limit")
+    settings = {key: SMALL[key] for key in own} | LEARNERS[name]
+    whole = bridle.train(name, TOY, steps=1_024, run=str(tmp_path / "whole"), **settings)
+    first = bridle.train(name, TOY, steps=597, run=str(tmp_path / "parts"), **settings)
+    last = bridle.resume(first.run, steps=1_024)
+    assert (last.step, last.returns, last.cost) == (whole.step, whole.returns, whole.cost)
+    assert_same(whole.run, last.run)
+
+
 def test_a_closing_evaluation_is_taken_back_where_only_the_row_was_due(tmp_path):
     settings = {**SMALL, "log_every": 64, "eval_every": 512}
     whole = bridle.train("cvpo", TOY, steps=1_024, run=str(tmp_path / "whole"), **settings)

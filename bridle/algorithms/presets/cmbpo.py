@@ -29,7 +29,6 @@ POLICY = {
     "tries": 10,
     "shrink": 0.8,
 }
-"""Spread over a million updates the margin hardly moves: 1e-4 an update."""
 MODEL = {
     "members": 7,
     "elites": 5,
@@ -42,6 +41,7 @@ MODEL = {
     "batch": 2048,
     "patience": 5,
     "max_epochs": 10,
+    "max_updates": 0,
 }
 CMBPO = {
     "use_model": True,
@@ -65,7 +65,7 @@ CMBPO = {
     "memory": 300_000,
 }
 OPTIONS = {"env": "HalfCheetahSafe-v2", "cost_limit": (10.0,), "num_envs": 1, "steps": 10_000_000}
-SAME = "one round of paths an update, not as many as fill the batch; policies move by our line search; no clock caps a fit, gradient steps do"
+SAME = "one round of paths an update, not as many as fill the batch; policies move by our line search; the first fit is capped by gradient steps"
 
 
 def _with(constrain: str, **own) -> dict:

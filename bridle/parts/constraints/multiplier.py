@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float
+
+from bridle.core.names import by_constraint
 
 Kind = Literal["none", "lagrange", "pid"]
 """Cost is not heeded; a multiplier by dual ascent; a multiplier by PID control."""
 
 
+@runtime_checkable
 class Multiplier(Protocol):
     """A rule for the price of cost, reward a unit of cost: a frozen dataclass of settings; its state is a pytree of arrays."""
 
@@ -45,3 +48,10 @@ def price(
     """
     priced = gain - cost @ weight
     return priced / (1.0 + weight.sum()) if rescale else priced
+
+
+def heed(rule: Multiplier, state: Any, cost: Float[Array, " C"], limit: Float[Array, " C"]) -> tuple[Any, Any, dict]:
+    """One step of a rule on what an episode costs: its state, the multipliers, and what is told of both."""
+    state = rule.update(state, cost, limit)
+    weight = rule.weight(state)
+    return state, weight, by_constraint("multiplier", weight) | by_constraint("episode_cost", cost)
