@@ -43,7 +43,7 @@ def learn(world_name, limit, steps, config, seed=0, copies=16):
     return returns, cost, world.solve(limit), progress
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", [name for name in FORMS if base_of(name)[0] in ("sac", "td3", "ddpg")])
 def test_the_limit_is_met_near_the_best_return(name):
     base, told = base_of(name)
     extra = {"alpha": 0.02, "temperature": "fixed"} if base == "sac" else {}
