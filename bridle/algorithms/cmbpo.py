@@ -40,6 +40,8 @@ ENOUGH = 16
 """Steps of each env below which no model is begun."""
 PROBES = 2_000
 """Paths by which doubt is calibrated."""
+AT_MOST = 2
+"""Imagination is given up after so many times the steps that would fill a batch: paths that are doubted at once fill none."""
 
 
 def _policy() -> cpo.Config:
@@ -75,9 +77,9 @@ class Config:
     max_real: int = 10_000
     """At most so many."""
     batch: int = 30_000
-    """Steps that the policy learns from at most: real ones, and imagined ones for the rest."""
+    """Steps that the policy learns from: real ones, and imagined ones for the rest."""
     paths: int = 1_500
-    """Imagined paths an update."""
+    """Imagined paths side by side; where one ends a new one begins, until `batch` is full."""
     rollouts: Literal["uncertainty", "schedule"] = "uncertainty"
     """Where paths end: where accumulated doubt reaches its budget, or by a schedule of lengths."""
     longest: int = 25
@@ -244,8 +246,9 @@ def update_model(
     fitted, told = fitting.fit(state.model, rows, rows.valid, held_out(rows.valid, model), k_fit, settings)
     state = state._replace(model=fitted, ends=(rows.terminated & rows.valid).any())
     if first or config.recalibrate:
-        starts = begin_from(state, rows, PROBES, k_probe, config)
-        probed = lived(state, starts, config.probe, k_probe, None, config, model, rules)
+        k_start, k_live = jax.random.split(k_probe)
+        starts = starts_of(state, rows, config)(k_start, PROBES)
+        probed = lived(state, starts, config.probe, k_live, None, config, model, rules)
         state = state._replace(usual=jnp.maximum(doubt_of(probed), 1e-8))
     return state, told | {"usual_doubt": state.usual}, {}
 
@@ -254,22 +257,15 @@ def update_policy(
     state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, rules: Rules
 ):
     """Imagine, join what was lived since the last update, and step the policy and its values."""
-    k_start, k_imagine, k_values = jax.random.split(key, 3)
+    k_imagine, k_values = jax.random.split(key)
     data = data._replace(rows=plain(data.rows))
     flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows)
-    starts = begin_from(state, flat, config.paths, k_start, config)
-    length = config.longest if config.rollouts == "uncertainty" else horizon_at(state.epoch, config.schedule)
-    budget = config.probe * state.usual if config.rollouts == "uncertainty" else None
-    dreamt = lived(state, starts, length, k_imagine, budget, config, model, rules)
     recent = latest(data, config, spec)
     fresh = recent._replace(valid=recent.valid & (recent.extras["epoch"] == state.epoch))
     real = of_rows(state, fresh, config)
-    room = jnp.maximum(config.batch - (real.weight > 0).sum(), 0)
-    within = (
-        jnp.cumsum(dreamt.rows.valid.T.reshape(-1)).reshape(dreamt.rows.valid.shape[::-1]).T <= room
-    )  # whole paths first
-    kept = dreamt.rows._replace(valid=dreamt.rows.valid & within)
-    imagined = of_rows(state, kept, config)
+    room = jnp.maximum(config.batch - fresh.valid.sum(), 0)
+    dreamt = dreamt_of(state, flat, room, k_imagine, config, model, rules)
+    imagined = of_rows(state, dreamt.rows, config, config.batch)
     batch = joined(real, imagined, config.joint)
     metrics, beyond = {}, jnp.zeros_like(state.margin)
     if config.constrained:
@@ -281,12 +277,7 @@ def update_policy(
     moments = observed(state.moments, fresh)
     doubt = doubt_of(dreamt)
     wanted = jnp.clip(config.real * doubt / state.usual, config.min_real, config.max_real).astype(jnp.int32)
-    metrics |= (
-        told
-        | of_values
-        | diagnosed(dreamt, fresh, real, kept)
-        | {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
-    )
+    metrics |= told | of_values | diagnosed(dreamt, fresh) | {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
     epoch = state.epoch + 1
     return state._replace(actor=actor, values=values, moments=moments, epoch=epoch, wanted=wanted), metrics, {}
 
@@ -301,8 +292,9 @@ def latest(data: Drawn, config: Config, spec: Spec) -> Transition:
     return jax.tree.map(lambda leaf: leaf[index], data.rows)
 
 
-def begin_from(state: State, rows: Transition, count: int, key, config: Config):
-    """Observations [count O] of the archive, by policy: exp(-resampling x KL(present || past)), then alike within a policy."""
+def starts_of(state: State, rows: Transition, config: Config):
+    """How paths begin: (key, count) -> observations [count O] of the archive, by policy exp(-resampling x KL(present || past)), then
+    alike within a policy."""
     now = state.actor(normalise(state.moments, rows.obs) if state.moments else rows.obs)
     apart = gaussian.kl(now, Gaussian(rows.extras["mean"], jnp.where(rows.valid[:, None], rows.extras["std"], 1.0)))
     who, valid = rows.extras["epoch"] % POLICIES, rows.valid.astype(jnp.float32)
@@ -311,11 +303,37 @@ def begin_from(state: State, rows: Transition, count: int, key, config: Config):
     mean = jnp.maximum(total(jnp.where(rows.valid, apart, 0.0)) / jnp.maximum(lived, 1.0), 0.0)
     share = jnp.exp(-config.resampling * mean) / jnp.maximum(lived, 1.0)
     chance = jnp.cumsum(jnp.where(rows.valid, share[who], 0.0))
-    drawn = jnp.searchsorted(chance, jax.random.uniform(key, (count,)) * chance[-1])
-    return rows.obs[jnp.minimum(drawn, len(valid) - 1)]
+
+    def begin(key, count: int):
+        drawn = jnp.searchsorted(chance, jax.random.uniform(key, (count,)) * chance[-1])
+        return rows.obs[jnp.minimum(drawn, len(valid) - 1)]
+
+    return begin
 
 
-def lived(state: State, starts, length, key, budget, config: Config, model: Dynamics, rules: Rules) -> Imagined:
+def dreamt_of(state: State, rows: Transition, room, key, config: Config, model: Dynamics, rules: Rules) -> Imagined:
+    """Imagination for one update: paths until there are `room` steps, or as far as a few times that many steps of the model go."""
+    k_start, k_live = jax.random.split(key)
+    begin, uncertain = starts_of(state, rows, config), config.rollouts == "uncertainty"
+    length = config.longest if uncertain else jnp.minimum(horizon_at(state.epoch, config.schedule), config.longest)
+    return lived(
+        state,
+        begin(k_start, config.paths),
+        length,
+        k_live,
+        config.probe * state.usual if uncertain else None,
+        config,
+        model,
+        rules,
+        cap=AT_MOST * -(-config.batch // config.paths),
+        again=lambda key: begin(key, config.paths),
+        enough=room,
+    )
+
+
+def lived(
+    state: State, starts, length, key, budget, config: Config, model: Dynamics, rules: Rules, **until
+) -> Imagined:
     """The present policy in the model, from `starts`."""
     measure = {
         "kl": doubts.pairwise_kl,
@@ -334,8 +352,7 @@ def lived(state: State, starts, length, key, budget, config: Config, model: Dyna
         _, action, extras = act_plainly((state.actor, state.moments), (), obs, key, True)
         return action, extras
 
-    cap = config.longest if budget is not None else max(config.longest, max(config.schedule[2:]), config.probe)
-    return imagine(lives, acts, starts, length, key, budget=budget, cap=cap)
+    return imagine(lives, acts, starts, length, key, budget=budget, **until)
 
 
 def doubt_of(imagined: Imagined):
@@ -343,21 +360,30 @@ def doubt_of(imagined: Imagined):
     return imagined.doubt.sum() / jnp.maximum(imagined.rows.valid.sum(), 1)
 
 
-def of_rows(state: State, rows: Transition, config: Config) -> Experience:
-    """Rows [L N ...], lived or imagined, as learning takes them."""
+def of_rows(state: State, rows: Transition, config: Config, most: int | None = None) -> Experience:
+    """Rows [L N ...], lived or imagined, as learning takes them; the first `most` that are valid, if that is told."""
     obs, next_obs, dist, log_prob = look(state, rows)
-    return experience(rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config.policy))
+    found = rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config.policy)
+    if most is not None:
+        valid = rows.valid.reshape(-1)
+        places = jnp.nonzero(valid, size=most, fill_value=0)[0]
+        found = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[places][:, None], found)
+        there = (jnp.arange(most) < valid.sum())[:, None]
+        found = found[0]._replace(valid=there), *found[1:]
+    rows, obs, *rest = found
+    return experience(rows, obs, *rest)
 
 
-def diagnosed(dreamt: Imagined, fresh: Transition, real: Experience, kept: Transition) -> dict:
+def diagnosed(dreamt: Imagined, fresh: Transition) -> dict:
     """What tells whether to trust the model: reward and cost a step, real and imagined, and how long paths were."""
     mean = lambda x, valid: jnp.where(valid, x, 0.0).sum() / jnp.maximum(valid.sum(), 1)
-    horizon = dreamt.horizon.astype(jnp.float32)
-    told = {
-        "real_steps": (real.weight > 0).sum().astype(jnp.float32),
-        "imagined_steps": kept.valid.sum().astype(jnp.float32),
-    }
-    told |= {"real_reward": mean(fresh.reward, fresh.valid), "imagined_reward": mean(kept.reward, kept.valid)}
-    told |= {"real_cost": mean(fresh.cost.sum(-1), fresh.valid), "imagined_cost": mean(kept.cost.sum(-1), kept.valid)}
-    quartiles = jnp.quantile(horizon, jnp.asarray([0.0, 0.25, 0.5, 0.75, 1.0]))
-    return told | {"horizon": horizon.mean()} | {f"horizon_q{k}": quartiles[k] for k in range(5)}
+    told = {}
+    for name, rows in (("real", fresh), ("imagined", dreamt.rows)):
+        told[f"{name}_steps"] = rows.valid.sum().astype(jnp.float32)
+        told[f"{name}_reward"] = mean(rows.reward, rows.valid)
+        told[f"{name}_cost"] = mean(rows.cost.sum(-1), rows.valid)
+    ends = dreamt.rows.truncated | dreamt.rows.terminated
+    lengths = jnp.where(ends, dreamt.age + 1.0, jnp.nan)
+    quartiles = jnp.nan_to_num(jnp.nanquantile(lengths, jnp.asarray([0.0, 0.25, 0.5, 0.75, 1.0])))
+    told |= {"horizon": mean(dreamt.age + 1.0, ends)}
+    return told | {f"horizon_q{k}": quartiles[k] for k in range(5)}

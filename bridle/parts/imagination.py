@@ -13,18 +13,23 @@ from bridle.core.types import Step, Transition
 
 
 class Imagined(NamedTuple):
-    """B paths side by side."""
+    """B paths side by side, or B rows of paths where others follow those that ended."""
 
     rows: Transition
-    """Leaves [L B ...]. `valid` tells the steps of a path, which are its first ones; `truncated` its last, unless it terminated."""
+    """Leaves [L B ...]. `valid` tells the steps of a path; `truncated` its last, unless it terminated."""
     doubt: Float[Array, "L B"]
     """Of each step, 0 where there is none."""
-    horizon: Int[Array, " B"]
-    """Steps of each path."""
+    age: Int[Array, "L B"]
+    """Steps of its path before this one."""
+
+    @property
+    def horizon(self) -> Int[Array, " B"]:
+        """Steps of each path, where none followed another."""
+        return self.rows.valid.sum(0, dtype=jnp.int32)
 
     @property
     def path_doubt(self) -> Float[Array, " B"]:
-        """Of each path, all its steps together."""
+        """Of each path, all its steps together, where none followed another."""
         return self.doubt.sum(0)
 
 
@@ -33,6 +38,10 @@ class _Path(NamedTuple):
     alive: Array
     doubt: Float[Array, " B"]
     """So far."""
+    age: Int[Array, " B"]
+    """Steps so far."""
+    total: Int[Array, ""]
+    """Steps of all paths so far."""
 
 
 def imagine(
@@ -44,43 +53,60 @@ def imagine(
     *,
     budget: float | Float[Array, ""] | None = None,
     cap: int | None = None,
+    again: Callable | None = None,
+    enough: int | Int[Array, ""] | None = None,
 ) -> Imagined:
     """Live `length` steps from each start: `act(obs [B O], key) -> action, extras`, then `step`, one scan over `cap` steps.
 
-    `length` may be traced where `cap`, the greatest it can be, is told. A path ends after a termination. With a `budget` it
+    `length` may be traced where `cap`, by default the same, is told. A path ends after a termination. With a `budget` it
     also ends before the step by which its doubt would reach that: this step is dropped, and the path is truncated where it
-    stands (Zanger et al. 2021, arXiv:2104.06922), so that values bootstrap from there.
+    stands (Zanger et al. 2021, arXiv:2104.06922), so that values bootstrap from there. With `again(key) -> [B O]` a new path
+    begins where one ended, until the scan does, or there are `enough` steps together.
     """
     most = int(length) if cap is None else cap
 
     def one(path: _Path, item):
-        number, k = item
-        return _lived(path, step, act, k, number < length, budget)
+        begin_key, key = jax.random.split(item)
+        if again is not None:
+            path = _fresh(path, again(begin_key), length)
+        return _lived(path, step, act, key, length, budget)
 
     def nothing(path: _Path, item):
         shape = jax.eval_shape(one, path, item)[1]
         return path, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
 
     def maybe(path: _Path, item):
-        return jax.lax.cond(path.alive.any() & (item[0] < length), one, nothing, path, item)
+        goes_on = (path.alive & (path.age < length)).any() | (again is not None)
+        if enough is not None:
+            goes_on &= path.total < enough
+        return jax.lax.cond(goes_on, one, nothing, path, item)
 
-    size = starts.shape[0]
-    begin = _Path(starts, jnp.ones(size, jnp.bool_), jnp.zeros(size))
-    _, (rows, doubt) = jax.lax.scan(maybe, begin, (jnp.arange(most), jax.random.split(key, most)))
-    follows = jnp.concatenate([rows.valid[1:], jnp.zeros((1, size), jnp.bool_)])
-    rows = rows._replace(truncated=rows.valid & ~follows & ~rows.terminated)
-    return Imagined(rows, doubt, rows.valid.sum(0, dtype=jnp.int32))
+    size, none = starts.shape[0], jnp.zeros((), jnp.int32)
+    begin = _Path(starts, jnp.ones(size, jnp.bool_), jnp.zeros(size), jnp.zeros(size, jnp.int32), none)
+    _, (rows, doubt, age) = jax.lax.scan(maybe, begin, jax.random.split(key, most))
+    follows = jnp.concatenate([rows.valid[1:] & (age[1:] > 0), jnp.zeros((1, size), jnp.bool_)])
+    return Imagined(rows._replace(truncated=rows.valid & ~follows & ~rows.terminated), doubt, age)
 
 
-def _lived(path: _Path, step: Step, act: Callable, key, within, budget):
+def _fresh(path: _Path, starts: Float[Array, "B O"], length) -> _Path:
+    """New paths where the old ones are over."""
+    over = ~path.alive | (path.age >= length)
+    return path._replace(
+        obs=jnp.where(over[:, None], starts, path.obs),
+        alive=jnp.ones_like(path.alive),
+        doubt=jnp.where(over, 0.0, path.doubt),
+        age=jnp.where(over, 0, path.age),
+    )
+
+
+def _lived(path: _Path, step: Step, act: Callable, key, length, budget):
     """One step of every path, and its row."""
     k_act, k_step = jax.random.split(key)
     action, extras = act(path.obs, k_act)
     guess = step(path.obs, action, k_step)
-    kept = path.alive & within
+    kept = path.alive & (path.age < length)
     if budget is not None:
         kept &= path.doubt + guess.doubt < budget  # a doubt that is not finite ends a path too
-    total = jnp.where(kept, path.doubt + guess.doubt, path.doubt)
     terminated = guess.terminated & kept
     row = Transition(
         obs=path.obs,
@@ -93,7 +119,10 @@ def _lived(path: _Path, step: Step, act: Callable, key, within, budget):
         valid=kept,
         extras=extras,
     )
-    return _Path(row.next_obs, kept & ~terminated, total), (row, jnp.where(kept, guess.doubt, 0.0))
+    doubt = jnp.where(kept, guess.doubt, 0.0)
+    total = path.total + kept.sum(dtype=jnp.int32)
+    after = _Path(row.next_obs, kept & ~terminated, path.doubt + doubt, path.age + kept, total)
+    return after, (row, doubt, path.age)
 
 
 def horizon_at(epoch, schedule: tuple[int, int, int, int]) -> Int[Array, ""]:

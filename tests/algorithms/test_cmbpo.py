@@ -107,7 +107,7 @@ def test_paths_begin_where_past_policies_were_by_their_divergence(learner, alpha
     seen = cmbpo.normalise(state.moments, jnp.asarray(rows.obs))
     blind_rows = numbered._replace(obs=jnp.concatenate([seen, jnp.arange(len(valid))[:, None] * 1.0], -1))
     config = dataclasses.replace(config, resampling=alpha)
-    drawn = np.asarray(cmbpo.begin_from(blind, blind_rows, 20_000, jax.random.key(0), config))[:, -1].astype(int)
+    drawn = np.asarray(cmbpo.starts_of(blind, blind_rows, config)(jax.random.key(0), 20_000))[:, -1].astype(int)
     assert valid[drawn].all()
     expected = {e: np.exp(-alpha * kl[valid & (who == e)].mean()) for e in np.unique(who[valid])}
     whole = sum(expected.values())
@@ -117,12 +117,27 @@ def test_paths_begin_where_past_policies_were_by_their_divergence(learner, alpha
 
 def test_paths_end_before_their_doubt_reaches_the_budget(learner):
     config, _, model, state, data, _ = learner
-    starts = cmbpo.begin_from(state, rows_of(data), 64, jax.random.key(0), config)
+    starts = cmbpo.starts_of(state, rows_of(data), config)(jax.random.key(0), 64)
     budget = 2.0 * state.usual
     bound = cmbpo.lived(state, starts, config.longest, jax.random.key(1), budget, config, model, Rules())
     free = cmbpo.lived(state, starts, config.longest, jax.random.key(1), None, config, model, Rules())
     assert (bound.path_doubt < budget).all() and (free.horizon == config.longest).all()
     assert bound.horizon.mean() < config.longest
+
+
+def test_imagination_goes_on_until_the_batch_is_full_and_its_steps_are_learned_from_once(learner):
+    config, _, model, state, data, _ = learner
+    dreamt = cmbpo.dreamt_of(state, rows_of(data), 1_500, jax.random.key(0), config, model, Rules())
+    count = int(dreamt.rows.valid.sum())
+    assert 1_500 <= count <= 1_500 + config.paths
+    begun = np.asarray(dreamt.rows.valid & (dreamt.age == 0))
+    assert begun.sum() > config.paths, "paths follow one another"
+    batch = cmbpo.of_rows(state, dreamt.rows, config, config.batch)
+    assert batch.weight.shape == (config.batch,) and (batch.weight > 0).sum() == count
+    whole = cmbpo.of_rows(state, dreamt.rows, config)
+    np.testing.assert_allclose(
+        batch.advantage[:count], whole.advantage[np.asarray(whole.weight) > 0], rtol=1e-3, atol=1e-4
+    )
 
 
 def test_without_a_model_it_is_cpo_and_without_a_constraint_trpo():

@@ -98,3 +98,22 @@ def by_hand(epoch, schedule):
 def test_a_schedule_of_lengths_is_exact(schedule):
     for epoch in range(200):
         assert int(horizon_at(epoch, schedule)) == by_hand(epoch, schedule), epoch
+
+
+def test_new_paths_follow_those_that_ended_until_there_are_enough():
+    again = lambda key: jnp.zeros((B, O))
+    found = imagine(step, act, LINE, 3, jax.random.key(0), budget=6.0, cap=9, again=again)
+    rows, ends = found.rows, np.asarray(found.rows.terminated | found.rows.truncated)
+    for b in range(B):
+        first = slow(LINE[b : b + 1], 3, 6.0)[0]
+        later = slow(jnp.zeros((1, O)), 3, 6.0)[0]
+        expected, at = first, len(first) + (len(first) < 3)  # a step that is dropped takes its row
+        got = [
+            x for x, valid in zip(np.asarray(rows.obs)[:at, b, 0], np.asarray(rows.valid)[:at, b], strict=True) if valid
+        ]
+        assert got == [x for x, *_ in expected]
+        np.testing.assert_array_equal(np.asarray(rows.obs)[at : at + 3, b, 0], [x for x, *_ in later][: 9 - at])
+        assert ends[len(first) - 1, b] and ends[min(at + 2, 8), b] and not ends[at, b]
+    few = imagine(step, act, LINE, 3, jax.random.key(0), cap=9, again=again, enough=6)
+    assert int(few.rows.valid.sum()) == 8 and not few.rows.valid[2:].any()
+    assert few.rows.truncated[1].all(), "where imagination stops, paths are truncated"
