@@ -28,7 +28,7 @@ SMALL = {
     "batch": 16,
     "every": 32,
     "times": 2,
-    "warmup": 32,
+    "warmup": 64,
     "memory": 256,
     "samples": 4,
     "rollout": 64,
@@ -40,6 +40,8 @@ SMALL = {
     "max_real": 64,
     "paths": 8,
     "longest": 4,
+    "dreams": 64,
+    "epoch": 32,
 }
 """What makes a config small, where it has such a field."""
 NESTED = {
@@ -90,6 +92,10 @@ VARIANTS |= {
             "sampled": True,
         }
     },
+    "mbpo": {
+        "lagrange": {"constraint": "lagrange", "schedule": [1, 3, 1, 3], "normalise_obs": True},
+        "critic": {"constraint": "pid", "signal": "critic", "rules": "learned", "sampled": False},
+    },
     "trpo": {"lagrange": {"constraint": "lagrange", "normalise_obs": False}},
     "cpo": {
         "rate": {"cost_mode": "rate"},
@@ -112,11 +118,20 @@ def small_config(name, variant=""):
     return from_json(kind, published | small | VARIANTS.get(name, {}).get(variant, {}))
 
 
+def structure(settings):
+    """A config with how many and how much left out: settings of one structure run the same lines."""
+    if dataclasses.is_dataclass(settings):
+        return type(settings), tuple(structure(getattr(settings, f.name)) for f in dataclasses.fields(settings))
+    if isinstance(settings, bool) or not isinstance(settings, int | float):
+        return settings if not isinstance(settings, tuple) else tuple(map(structure, settings))
+    return (settings > 0) + (settings >= 1)
+
+
 def distinct(cases):
     """Presets of which nothing is left but another case, once they are made small, are tested once."""
-    known = {repr(small_config(name, variant)) for name, variant, _ in CASES}
+    known = {structure(small_config(name, variant)) for name, variant, _ in CASES}
     for name, variant, world in cases:
-        told = repr(small_config(name, variant))
+        told = structure(small_config(name, variant))
         if told not in known:
             known.add(told)
             yield name, variant, world

@@ -45,11 +45,15 @@ ALGORITHMS: dict[str, tuple[str, str]] = {
         "bridle.algorithms.cmbpo:Config",
         "Constrained model-based policy optimisation (Zanger et al. 2021): CPO on imagination that knows when to stop",
     ),
+    "mbpo": (
+        "bridle.algorithms.mbpo:Config",
+        "Model-based policy optimisation (Janner et al. 2019): soft actor-critic on short imagined paths",
+    ),
 }
 WAYS = {"lag": ("lagrange", "dual ascent"), "pid": ("pid", "PID control")}
 FORMS: dict[str, tuple[str, dict[str, str], str]] = {
     f"{base}-{short}": (base, {"constraint": kind}, f"{base} under a multiplier by {words}: --constraint {kind}")
-    for base in ("sac", "td3", "ddpg", "ppo", "trpo")
+    for base in ("sac", "td3", "ddpg", "ppo", "trpo", "mbpo")
     for short, (kind, words) in WAYS.items()
 }
 """Other names that people know: name -> algorithm, what it sets, and one line."""

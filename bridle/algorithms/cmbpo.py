@@ -7,7 +7,7 @@ An ensemble learns the world; paths begin where past policies were, and end wher
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -26,8 +26,8 @@ from bridle.nets.mlp import flatten_obs, obs_size
 from bridle.parts.advantages import Experience, ValueFit, Values, advantages, experience, fit_values, joined
 from bridle.parts.dynamics import doubt as doubts
 from bridle.parts.dynamics import fit as fitting
-from bridle.parts.dynamics.lived import as_step
-from bridle.parts.dynamics.model import Dynamics, Model, held_out
+from bridle.parts.dynamics.lived import as_step, asked, known
+from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out
 from bridle.parts.dynamics.model import init as no_model
 from bridle.parts.imagination import Imagined, horizon_at, imagine
 from bridle.parts.on_policy import act as act_plainly
@@ -127,8 +127,8 @@ class Config:
         if not self.use_model:
             return self.policy.build(spec, limit)
         base = self.policy.build(spec, limit)
-        rules = rules_of(self, spec)
-        model = model_config(self, spec, rules)
+        rules = known(spec) if self.rules == "known" else Rules()
+        model = asked(self.model, rules, self.constrained)
         shown = max(
             -(-max(self.max_real, self.explore) // spec.num_envs), (spec.horizon or 0) if self.constrained else 0
         )
@@ -143,11 +143,8 @@ class Config:
             )
         bound = {"config": self, "spec": spec, "limit": limit, "model": model, "rules": rules}
         begin = -(-self.explore // spec.num_envs) * spec.num_envs
-        first = partial(update_model, first=True, **bound)
-        later = partial(update_model, first=False, **bound)
         updates = (
-            Update("first_fit", Everything(), first, every=self.fit_every, start=begin - self.fit_every, until=begin),
-            Update("model", Everything(), later, every=self.fit_every, start=begin),
+            Update("model", Everything(), partial(update_model, **bound), self.fit_every, begin - self.fit_every),
             Update(
                 "policy", Everything(), partial(update_policy, **bound), every=lambda state: state.wanted, start=begin
             ),
@@ -182,18 +179,6 @@ class State(NamedTuple):
     """Doubt of a step when it was calibrated; its unit is that of `doubt`."""
     wanted: jax.Array
     """Env steps before the next update of the policy."""
-
-
-def rules_of(config: Config, spec: Spec) -> Rules:
-    """What need not be learned."""
-    return spec.rules if config.rules == "known" and spec.rules is not None else Rules()
-
-
-def model_config(config: Config, spec: Spec, rules: Rules) -> Dynamics:
-    """The ensemble's settings: it learns cost and termination where no rule tells them."""
-    asks = config.constrained and rules.cost is None and config.model.learn_cost == "no"
-    told = {"learn_cost": "real"} if asks else {}
-    return replace(config.model, **told, learn_termination=config.model.learn_termination or rules.terminated is None)
 
 
 def init(key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, rules: Rules) -> State:
@@ -232,7 +217,6 @@ def update_model(
     data: Drawn,
     key,
     *,
-    first: bool,
     config: Config,
     spec: Spec,
     limit: CostLimit,
@@ -240,16 +224,20 @@ def update_model(
     rules: Rules,
 ):
     """Fit the ensemble to the archive; after the first fit, or after each, calibrate its doubt."""
-    k_fit, k_probe = jax.random.split(key)
+    k_fit, k_start, k_live = jax.random.split(key, 3)
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), plain(data.rows))
-    settings = replace(model, max_updates=config.first_updates) if first else model
-    fitted, told = fitting.fit(state.model, rows, rows.valid, held_out(rows.valid, model), k_fit, settings)
+    first = state.model.fits == 0
+    most = jnp.where(first, config.first_updates, model.max_updates or UNBOUNDED)
+    fitted, told = fitting.fit(state.model, rows, rows.valid, held_out(rows.valid, model), k_fit, model, most)
     state = state._replace(model=fitted, ends=(rows.terminated & rows.valid).any())
-    if first or config.recalibrate:
-        k_start, k_live = jax.random.split(k_probe)
+
+    def calibrated():
         starts = starts_of(state, rows, config)(k_start, PROBES)
         probed = lived(state, starts, config.probe, k_live, None, config, model, rules)
-        state = state._replace(usual=jnp.maximum(doubt_of(probed), 1e-8))
+        return jnp.maximum(doubt_of(probed), 1e-8)
+
+    due = first | config.recalibrate
+    state = state._replace(usual=jax.lax.cond(due, calibrated, lambda: state.usual))
     return state, told | {"usual_doubt": state.usual}, {}
 
 
@@ -341,18 +329,14 @@ def lived(
         "variance": doubts.normalised_variance,
     }[config.doubt]
     constraints = state.margin.shape[0]
-    step = as_step(state.model, constraints, model, doubt=measure, sample=config.sampled, rules=rules)
-
-    def lives(obs, action, key):
-        guess = step(obs, action, key)
-        ends = state.ends if rules.terminated is None else True
-        return guess._replace(terminated=guess.terminated & ends)
+    told = {"sample": config.sampled, "rules": rules, "ends": state.ends}
+    step = as_step(state.model, constraints, model, doubt=measure, **told)
 
     def acts(obs, key):
         _, action, extras = act_plainly((state.actor, state.moments), (), obs, key, True)
         return action, extras
 
-    return imagine(lives, acts, starts, length, key, budget=budget, **until)
+    return imagine(step, acts, starts, length, key, budget=budget, **until)
 
 
 def doubt_of(imagined: Imagined):

@@ -15,6 +15,7 @@ from bridle.core.types import CostLimit, Rules
 from bridle.data.replay import Ring
 from bridle.envs import make
 from bridle.parts.advantages import ValueFit
+from bridle.parts.dynamics.lived import asked, known
 from bridle.parts.dynamics.model import Dynamics
 from bridle.run.collect import Collector
 from bridle.run.train import begin, train
@@ -61,15 +62,15 @@ def learner():
     ring = Ring(world.spec, algorithm.memory, collector.example_extras(progress.actor), algorithm.columns)
     told = []
     progress = train(algorithm, collector, ring, 960, 0, progress, report=lambda p, m, _: told.append((p.step, m)))
-    model = cmbpo.model_config(config, world.spec, Rules())
-    data = jax.tree.map(lambda leaf: leaf[0], ring.draw(algorithm.updates[2].draw, 1, 960, 0, np.random.default_rng(0)))
+    model = asked(config.model, Rules(), True)
+    data = jax.tree.map(lambda leaf: leaf[0], ring.draw(algorithm.updates[1].draw, 1, 960, 0, np.random.default_rng(0)))
     return config, world.spec, model, progress.state, data, told
 
 
 def test_the_first_fit_is_after_exploration_and_policies_follow_as_often_as_doubt_asks(learner):
     config, _, _, state, _, told = learner
-    steps = {name: [step for step, metrics in told if f"{name}/loss" in metrics] for name in ("first_fit", "model")}
-    assert steps["first_fit"] == [320] and steps["model"] == [640, 960]
+    fits = {step: metrics["model/updates"] for step, metrics in told if "model/updates" in metrics}
+    assert list(fits) == [320, 640, 960] and fits[320] == 200 and max(fits[640], fits[960]) <= MODEL.max_updates
     policies = [step for step, metrics in told if "policy/kl" in metrics]
     assert policies[0] == 320 and state.epoch == len(policies)
     assert config.min_real <= state.wanted <= config.max_real
@@ -162,12 +163,13 @@ def test_what_could_never_learn_is_refused_at_the_start():
 
 def test_costs_and_ends_are_learned_where_no_rule_tells_them():
     world = make("toy/Corridor-v0", 8).spec
-    told = cmbpo.model_config(cmbpo.Config(), world, Rules())
+    told = asked(cmbpo.Config().model, Rules(), True)
     assert told.learn_cost == "real" and told.learn_termination
     ruled = Rules(cost=lambda *seen: 0, terminated=lambda *seen: False)
-    known = cmbpo.model_config(cmbpo.Config(), world, ruled)
-    assert known.learn_cost == "no" and not known.learn_termination
-    assert cmbpo.rules_of(cmbpo.Config(rules="learned"), dataclasses.replace(world, rules=ruled)) == Rules()
+    spared = asked(cmbpo.Config().model, ruled, True)
+    assert spared.learn_cost == "no" and not spared.learn_termination
+    assert asked(cmbpo.Config().model, Rules(), False).learn_cost == "no"
+    assert known(dataclasses.replace(world, rules=ruled)) == ruled and known(world) == Rules()
 
 
 def test_a_policy_that_was_learned_by_rules_is_loaded_without_them(tmp_path):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from bridle.core.types import Transition
 from bridle.maths.moments import Moments, no_moments, see
@@ -63,9 +63,17 @@ class Progress(NamedTuple):
 
 
 def fit(
-    state: Model, rows: Transition, valid: Bool[Array, " R"], held: Bool[Array, " R"], key, config: Dynamics
+    state: Model,
+    rows: Transition,
+    valid: Bool[Array, " R"],
+    held: Bool[Array, " R"],
+    key,
+    config: Dynamics,
+    most: int | Int[Array, ""] | None = None,
 ) -> tuple[Model, dict]:
     """Train on the rows that are `valid` and not `held`, leaves of `rows` [R ...]; judge by those that are held (by all, if none is).
+
+    `most`, which may be traced, takes the place of `max_updates`.
 
     Metrics: `holdout_loss` (mean of the elites' best), `last_loss` (of all members at the last epoch: not finite where they
     diverged), `loss`, `epochs`, `updates`, `rows`.
@@ -73,8 +81,9 @@ def fit(
     k_draw, k_epochs = jax.random.split(key)
     state, table = tabled(state, rows, valid, held, k_draw, config)
     first = begun(state, table, config)
-    epoch = lambda progress: after_epoch(progress, table, jax.random.fold_in(k_epochs, progress.epochs), config)
-    last = jax.lax.while_loop(lambda progress: goes_on(progress, config), epoch, first)
+    most = (config.max_updates or None) if most is None else most
+    epoch = lambda progress: after_epoch(progress, table, jax.random.fold_in(k_epochs, progress.epochs), most, config)
+    last = jax.lax.while_loop(lambda progress: goes_on(progress, most, config), epoch, first)
     elites = jnp.argsort(last.lowest)[: config.elites].astype(jnp.int32)
     state = state._replace(
         params=Params(together(last.best), *last.bounds),
@@ -138,21 +147,21 @@ def begun(state: Model, table: Table, config: Dynamics) -> Progress:
     )
 
 
-def goes_on(progress: Progress, config: Dynamics):
+def goes_on(progress: Progress, most, config: Dynamics):
     """Has the fit a further epoch?"""
     more = (progress.waited < config.patience) & jnp.isfinite(progress.now).all()
     if config.max_epochs:
         more &= progress.epochs < config.max_epochs
-    if config.max_updates:
-        more &= progress.updates < config.max_updates
+    if most is not None:
+        more &= progress.updates < most
     return more
 
 
-def after_epoch(progress: Progress, table: Table, key, config: Dynamics) -> Progress:
+def after_epoch(progress: Progress, table: Table, key, most, config: Dynamics) -> Progress:
     """One pass of every member over its rows; then hold-out rows judge."""
     batches = -(-table.count // config.batch)
-    if config.max_updates:
-        batches = jnp.minimum(batches, config.max_updates - progress.updates)
+    if most is not None:
+        batches = jnp.minimum(batches, most - progress.updates)
     params, opt, loss = trained(progress.params, progress.opt, table, batches, key, config)
     error, now = judged_by(params, table, config)
     better = now < progress.lowest

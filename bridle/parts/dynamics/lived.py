@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from bridle.core.types import Guess, Rules, Step
+from bridle.core.types import Guess, Rules, Spec, Step
 from bridle.nets.ensemble import forward
 from bridle.parts.dynamics.model import Dynamics, Model, Prediction, inputs_of, predict, told
 
@@ -17,6 +18,17 @@ BLOCK = 2_048
 """Rows that all members are asked about at once."""
 LEARNED = Rules()
 """Nothing is known."""
+
+
+def known(spec: Spec) -> Rules:
+    """What a world tells of itself, which need not be learned."""
+    return LEARNED if spec.rules is None else spec.rules
+
+
+def asked(config: Dynamics, rules: Rules, constrained: bool) -> Dynamics:
+    """The ensemble's settings, by which it learns cost, where it is heeded, and termination where no rule tells them."""
+    told = {"learn_cost": "real"} if constrained and rules.cost is None and config.learn_cost == "no" else {}
+    return replace(config, **told, learn_termination=config.learn_termination or rules.terminated is None)
 
 
 def by_elites(
@@ -91,17 +103,19 @@ def as_step(
     doubt: Callable[[Prediction], Float[Array, " B"]] | None = None,
     sample: bool = True,
     rules: Rules = LEARNED,
+    ends: Bool[Array, ""] | bool = True,
 ) -> Step:
     """The ensemble as a world to imagine in. `rules` take the place of what was learned; what is neither learned nor ruled is 0.
 
     `doubt` (`pairwise_kl`, ...) asks every member; without it each row asks its elite alone and nothing is doubted.
-    Without `sample`, steps are the elite's means (CMBPO), and an end is what is likelier than not.
+    Without `sample`, steps are the elite's means (CMBPO), and an end is what is likelier than not. A learned end needs `ends`: did any
+    episode end so yet?
     """
-    return partial(_step, state, constraints, config, doubt, sample, rules)
+    return partial(_step, state, constraints, config, doubt, sample, rules, ends)
 
 
 def _step(
-    state: Model, constraints: int, config: Dynamics, doubt, sample: bool, rules: Rules, obs, action, key
+    state: Model, constraints: int, config: Dynamics, doubt, sample: bool, rules: Rules, ends, obs, action, key
 ) -> Guess:
     k_elite, k_sample = jax.random.split(key)
     if doubt is None:
@@ -116,6 +130,6 @@ def _step(
         next_obs=obs + delta,
         reward=reward if rules.reward is None else rules.reward(*seen),
         cost=cost if rules.cost is None else rules.cost(*seen),
-        terminated=found.terminated[0] > 0.5 if rules.terminated is None else rules.terminated(*seen),
+        terminated=(found.terminated[0] > 0.5) & ends if rules.terminated is None else rules.terminated(*seen),
         doubt=doubted,
     )

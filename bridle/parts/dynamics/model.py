@@ -22,6 +22,8 @@ from bridle.nets.ensemble import Ensemble
 PROBABILISTIC = ("nll", "mspe")
 HIGHEST, LOWEST = 0.5, -10.0
 """Where the bounds of log-variances begin."""
+UNBOUNDED = 2**30
+"""More gradient steps than any fit takes."""
 
 
 @dataclass(frozen=True)
