@@ -18,7 +18,7 @@ from bridle.algorithms import cpo
 from bridle.core.algorithm import Algorithm, Everything, Update
 from bridle.core.config import check_ranges, check_types
 from bridle.core.names import by_constraint
-from bridle.core.types import CostLimit, Drawn, Rules, Spec, Transition
+from bridle.core.types import CostLimit, Drawn, Rules, Spec, Step, Transition
 from bridle.maths import gaussian
 from bridle.maths.gaussian import Gaussian
 from bridle.maths.moments import Moments, normalise
@@ -27,8 +27,9 @@ from bridle.parts.advantages import Experience, ValueFit, Values, advantages, ex
 from bridle.parts.dynamics import doubt as doubts
 from bridle.parts.dynamics import fit as fitting
 from bridle.parts.dynamics.lived import as_step, asked, known
-from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out
+from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out, scale_of
 from bridle.parts.dynamics.model import init as no_model
+from bridle.parts.dynamics.trust import compared, newest
 from bridle.parts.imagination import Imagined, horizon_at, imagine
 from bridle.parts.on_policy import act as act_plainly
 from bridle.parts.on_policy import listen, look, observed
@@ -45,7 +46,8 @@ AT_MOST = 2
 
 
 def _policy() -> cpo.Config:
-    return cpo.Config(hidden=(128, 128), values=ValueFit(hidden=(128, 128), members=3))
+    values = ValueFit(hidden=(128, 128), members=3, passes=5, batch=512)
+    return cpo.Config(hidden=(128, 128), values=values, aim=0.7, margin_rate=0.02, margin_most=0.7)
 
 
 def _model() -> Dynamics:
@@ -76,7 +78,7 @@ class Config:
     """At least so many."""
     max_real: int = 10_000
     """At most so many."""
-    batch: int = 30_000
+    batch: int = 16_000
     """Steps that the policy learns from: real ones, and imagined ones for the rest."""
     paths: int = 1_500
     """Imagined paths side by side; where one ends a new one begins, until `batch` is full."""
@@ -114,6 +116,7 @@ class Config:
                 "four integers: first and last update, first and last length",
             ),
             "max_real": (self.min_real <= self.max_real, "an integer >= min_real"),
+            "batch": (self.max_real <= self.batch, "an integer >= max_real"),
         }
         check_ranges(self, counts | own)
 
@@ -224,8 +227,12 @@ def update_model(
     rules: Rules,
 ):
     """Fit the ensemble to the archive; after the first fit, or after each, calibrate its doubt."""
-    k_fit, k_start, k_live = jax.random.split(key, 3)
-    rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), plain(data.rows))
+    k_fit, k_start, k_live, k_judge = jax.random.split(key, 4)
+    data = data._replace(rows=plain(data.rows))
+    unseen = newest(data, max(1, config.fit_every // spec.num_envs), spec)
+    deviation = scale_of(state.model.inputs, True)[1][: obs_size(spec.obs)]
+    before = compared(world_of(state, config, model, rules), unseen, deviation, k_judge)
+    rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows)
     first = state.model.fits == 0
     most = jnp.where(first, config.first_updates, model.max_updates or UNBOUNDED)
     fitted, told = fitting.fit(state.model, rows, rows.valid, held_out(rows.valid, model), k_fit, model, most)
@@ -238,7 +245,7 @@ def update_model(
 
     due = first | config.recalibrate
     state = state._replace(usual=jax.lax.cond(due, calibrated, lambda: state.usual))
-    return state, told | {"usual_doubt": state.usual}, {}
+    return state, told | before | {"usual_doubt": state.usual}, {}
 
 
 def update_policy(
@@ -253,8 +260,7 @@ def update_policy(
     real = of_rows(state, fresh, config)
     room = jnp.maximum(config.batch - fresh.valid.sum(), 0)
     dreamt = dreamt_of(state, flat, room, k_imagine, config, model, rules)
-    imagined = of_rows(state, dreamt.rows, config, config.batch)
-    batch = joined(real, imagined, config.joint)
+    batch = joined(real, of_rows(state, dreamt.rows, config), config.joint, config.batch)
     metrics, beyond = {}, jnp.zeros_like(state.margin)
     if config.constrained:
         heard = listen(recent, spec)
@@ -274,10 +280,7 @@ def latest(data: Drawn, config: Config, spec: Spec) -> Transition:
     """The newest rows of the ring, oldest first: [L N ...], enough for the longest stretch of one policy and for an episode."""
     rows = data.rows.valid.shape[0]
     need = max(-(-config.max_real // spec.num_envs), -(-config.explore // spec.num_envs))
-    length = min(rows, max(need, (spec.horizon or 0) if config.constrained else 0))
-    next_row = (data.step / spec.num_envs).astype(jnp.int32) % rows
-    index = (next_row - length + jnp.arange(length)) % rows
-    return jax.tree.map(lambda leaf: leaf[index], data.rows)
+    return newest(data, min(rows, max(need, (spec.horizon or 0) if config.constrained else 0)), spec)
 
 
 def starts_of(state: State, rows: Transition, config: Config):
@@ -323,20 +326,23 @@ def lived(
     state: State, starts, length, key, budget, config: Config, model: Dynamics, rules: Rules, **until
 ) -> Imagined:
     """The present policy in the model, from `starts`."""
-    measure = {
-        "kl": doubts.pairwise_kl,
-        "kl_max": partial(doubts.pairwise_kl, over="max"),
-        "variance": doubts.normalised_variance,
-    }[config.doubt]
-    constraints = state.margin.shape[0]
-    told = {"sample": config.sampled, "rules": rules, "ends": state.ends}
-    step = as_step(state.model, constraints, model, doubt=measure, **told)
 
     def acts(obs, key):
         _, action, extras = act_plainly((state.actor, state.moments), (), obs, key, True)
         return action, extras
 
-    return imagine(step, acts, starts, length, key, budget=budget, **until)
+    return imagine(world_of(state, config, model, rules), acts, starts, length, key, budget=budget, **until)
+
+
+def world_of(state: State, config: Config, model: Dynamics, rules: Rules) -> Step:
+    """The ensemble as a world that doubts itself."""
+    measure = {
+        "kl": doubts.pairwise_kl,
+        "kl_max": partial(doubts.pairwise_kl, over="max"),
+        "variance": doubts.normalised_variance,
+    }[config.doubt]
+    told = {"sample": config.sampled, "rules": rules, "ends": state.ends}
+    return as_step(state.model, state.margin.shape[0], model, doubt=measure, **told)
 
 
 def doubt_of(imagined: Imagined):
@@ -344,18 +350,10 @@ def doubt_of(imagined: Imagined):
     return imagined.doubt.sum() / jnp.maximum(imagined.rows.valid.sum(), 1)
 
 
-def of_rows(state: State, rows: Transition, config: Config, most: int | None = None) -> Experience:
-    """Rows [L N ...], lived or imagined, as learning takes them; the first `most` that are valid, if that is told."""
+def of_rows(state: State, rows: Transition, config: Config) -> Experience:
+    """Rows [L N ...], lived or imagined, as learning takes them."""
     obs, next_obs, dist, log_prob = look(state, rows)
-    found = rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config.policy)
-    if most is not None:
-        valid = rows.valid.reshape(-1)
-        places = jnp.nonzero(valid, size=most, fill_value=0)[0]
-        found = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[places][:, None], found)
-        there = (jnp.arange(most) < valid.sum())[:, None]
-        found = found[0]._replace(valid=there), *found[1:]
-    rows, obs, *rest = found
-    return experience(rows, obs, *rest)
+    return experience(rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config.policy))
 
 
 def diagnosed(dreamt: Imagined, fresh: Transition) -> dict:

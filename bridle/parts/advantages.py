@@ -158,14 +158,17 @@ def experience(
     )
 
 
-def joined(real: Experience, imagined: Experience, joint: bool) -> Experience:
-    """Both, every step weighing the same; `joint` centres and scales the advantages of reward together, else they stay as they are."""
-    counts = [(part.weight > 0).sum().astype(jnp.float32) for part in (real, imagined)]
-    whole = jnp.maximum(sum(counts), 1.0)
-    parts = [
-        part._replace(weight=part.weight * count / whole) for part, count in zip((real, imagined), counts, strict=True)
-    ]
-    batch = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *parts)
+def joined(real: Experience, imagined: Experience, joint: bool, most: int) -> Experience:
+    """Both in `most` rows, every step weighing the same; the last imagined ones are left out where they are more.
+
+    `joint` centres and scales the advantages of reward together, else they stay as they are.
+    """
+    both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), real, imagined)
+    valid = both.weight > 0
+    places = jnp.nonzero(valid, size=most, fill_value=0)[0]
+    batch = jax.tree.map(lambda leaf: leaf[places], both)
+    there = (jnp.arange(most) < valid.sum()).astype(jnp.float32)
+    batch = batch._replace(weight=there / jnp.maximum(there.sum(), 1.0))
     if not joint:
         return batch
     advantage = batch.advantage - batch.weight @ batch.advantage

@@ -14,6 +14,7 @@ from bridle.algorithms import cmbpo, cpo
 from bridle.core.types import CostLimit, Rules
 from bridle.data.replay import Ring
 from bridle.envs import make
+from bridle.parts import advantages
 from bridle.parts.advantages import ValueFit
 from bridle.parts.dynamics.lived import asked, known
 from bridle.parts.dynamics.model import Dynamics
@@ -133,12 +134,21 @@ def test_imagination_goes_on_until_the_batch_is_full_and_its_steps_are_learned_f
     assert 1_500 <= count <= 1_500 + config.paths
     begun = np.asarray(dreamt.rows.valid & (dreamt.age == 0))
     assert begun.sum() > config.paths, "paths follow one another"
-    batch = cmbpo.of_rows(state, dreamt.rows, config, config.batch)
-    assert batch.weight.shape == (config.batch,) and (batch.weight > 0).sum() == count
-    whole = cmbpo.of_rows(state, dreamt.rows, config)
-    np.testing.assert_allclose(
-        batch.advantage[:count], whole.advantage[np.asarray(whole.weight) > 0], rtol=1e-3, atol=1e-4
+    imagined = cmbpo.of_rows(state, dreamt.rows, config)
+    assert (imagined.weight > 0).sum() == count
+    fresh = jax.tree.map(lambda leaf: jnp.asarray(leaf[:30]), cmbpo.plain(data.rows))
+    real = cmbpo.of_rows(state, fresh, config)
+    batch = advantages.joined(real, imagined, False, config.batch)
+    there = np.asarray(batch.weight) > 0
+    lived = int(fresh.valid.sum())
+    assert there.sum() == min(config.batch, count + lived) and batch.weight.sum() == pytest.approx(1.0)
+    np.testing.assert_array_equal(batch.advantage[:lived], real.advantage[np.asarray(real.weight) > 0])
+    np.testing.assert_array_equal(
+        batch.advantage[there][lived:], imagined.advantage[np.asarray(imagined.weight) > 0][: config.batch - lived]
     )
+    together = advantages.joined(real, imagined, True, config.batch)
+    assert together.weight @ together.advantage == pytest.approx(0.0, abs=1e-5)
+    assert together.weight @ together.advantage**2 == pytest.approx(1.0, abs=1e-4)
 
 
 def test_without_a_model_it_is_cpo_and_without_a_constraint_trpo():
