@@ -50,6 +50,8 @@ NESTED = {
     "policy": {"hidden": (16,), "values": {"hidden": (16,), "batch": 16, "passes": 2}},
 }
 """The same of fields that hold settings of their own."""
+OWN = {"cmbpo": {"batch": 128}}
+"""What is small for one of them alone."""
 PRESETS_OF = {name: {k: p.config for k, p in PRESETS.items() if base_of(p.algorithm)[0] == name} for name in ALGORITHMS}
 VARIANTS = {
     "cvpo": {
@@ -90,7 +92,8 @@ VARIANTS |= {
             "recalibrate": True,
             "joint": True,
             "sampled": True,
-        }
+        },
+        "inverse": {"rollouts": "inverse_variance", "doubt": "variance"},
     },
     "mbpo": {
         "lagrange": {"constraint": "lagrange", "schedule": [1, 3, 1, 3], "normalise_obs": True},
@@ -115,6 +118,7 @@ def small_config(name, variant=""):
     small = {k: v for k, v in SMALL.items() if k in fields}
     published = PRESETS_OF.get(name, {}).get(variant, {})
     small |= {k: published.get(k, {}) | v for k, v in NESTED.items() if k in fields}
+    small |= OWN.get(name, {})
     return from_json(kind, published | small | VARIANTS.get(name, {}).get(variant, {}))
 
 

@@ -1,5 +1,6 @@
 """bridle's side of each comparison: `updates` at FSRL's shapes; `dynamics` at mbrl-lib's; `halfcheetah`, `pointgoal` and
-`pointgoal-often` (the actor moves at every update) end to end by `bridle.train`; the id of a task: that world alone."""
+`pointgoal-often` (the actor moves at every update) end to end by `bridle.train`, and so "ppo-lag TASK", "cpo TASK"; the id of a task:
+that world alone."""
 
 from __future__ import annotations
 
@@ -32,8 +33,9 @@ from bridle.run.duties import Duties
 SKIP = 1_500
 """Env steps before counting begins; learning begins at 1,000, and all is compiled by then."""
 NEVER = 10**9
-ALIKE = {"hidden": (256, 256), "batch": 256, "n_step": 1, "every": 64, "times": 64, "warmup": 1_000, "num_envs": 1,
-         "steps": NEVER, "eval_every": NEVER, "eval_episodes": 1, "checkpoint_every": NEVER}  # fmt: skip
+LEFT_ALONE = {"steps": NEVER, "eval_every": NEVER, "eval_episodes": 1, "checkpoint_every": NEVER}
+ALIKE = LEFT_ALONE | {"hidden": (256, 256), "batch": 256, "n_step": 1, "every": 64, "times": 64, "warmup": 1_000,
+                      "num_envs": 1}  # fmt: skip
 """What the peers train with, an update a step in blocks of 64; nothing else is done meanwhile but rows of metrics."""
 COPIES = 64
 """Of a world that is stepped alone."""
@@ -79,29 +81,38 @@ def dynamics(window: Window) -> None:
 
 def halfcheetah(window: Window) -> None:
     """Env steps of `bridle train sac --env HalfCheetah-v5`."""
-    end_to_end(window, "sac", "HalfCheetah-v5")
+    end_to_end(window, "sac", "HalfCheetah-v5", ALIKE)
 
 
 def pointgoal(window: Window, python: str, every: int) -> None:
     """Env steps of `bridle train sac-lag` with 2 + 1 critics on Safety-Gymnasium's SafetyPointGoal1-v0; its actor moves at one
     update of `every`."""
     settings = {"cost_limit": 25.0, "horizon": 1_000, "cost_critics": 1, "actor_every": every}
-    end_to_end(window, "sac-lag", partial(PointGoal, python, window), **settings)
+    end_to_end(window, "sac-lag", partial(PointGoal, python, window), ALIKE | settings)
 
 
-def end_to_end(window: Window, algorithm: str, env, **settings) -> None:
+def on_policy(window: Window, algorithm: str, env: str) -> None:
+    """Env steps of epochs of 4,000 with OmniSafe's minibatches: PPO's of policy and values 40 passes of 64, CPO's of values 10 of 128."""
+    passes, batch = (40, 64) if algorithm.startswith("ppo") else (10, 128)
+    own = {"passes": passes, "batch": batch, "target_kl": 1e9} if algorithm.startswith("ppo") else {}
+    own |= {"fisher_every": 1, "iterations": 15} if algorithm == "cpo" else {}
+    settings = {"rollout": 4_000, "num_envs": 32, "values": {"passes": passes, "batch": batch}, "cost_limit": 25.0}
+    end_to_end(window, algorithm, env, LEFT_ALONE | settings | own, 8_000)
+
+
+def end_to_end(window: Window, algorithm: str, env, settings: dict, skip: int = SKIP) -> None:
     """Train, note the steps after each block, and stop as by Ctrl-C when the window is over."""
     real, over = Duties.report, False
 
     def report(duties, progress, metrics, episodes):
         nonlocal over
         real(duties, progress, metrics, episodes)
-        if progress.step >= SKIP and not over and (over := window.note(progress.step)):
+        if progress.step >= skip and metrics and not over and (over := window.note(progress.step)):
             signal.raise_signal(signal.SIGINT)  # once: the second one would not wait for the end
 
     Duties.report = report
     with tempfile.TemporaryDirectory() as room:
-        bridle.train(algorithm, env=env, run=f"{room}/run", **ALIKE, **settings)
+        bridle.train(algorithm, env=env, run=f"{room}/run", **settings)
 
 
 def world(window: Window, id: str) -> None:
@@ -155,5 +166,8 @@ if __name__ == "__main__":
         "pointgoal": partial(pointgoal, python=told.python, every=2),
         "pointgoal-often": partial(pointgoal, python=told.python, every=1),
     }
-    sides.get(told.what, partial(world, id=told.what))(window)
+    if " " in told.what:
+        on_policy(window, *told.what.split())
+    else:
+        sides.get(told.what, partial(world, id=told.what))(window)
     window.tell("bridle", "jax", "numpy", "gymnasium", "mujoco")

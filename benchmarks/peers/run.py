@@ -76,6 +76,26 @@ PEERS = {
             Way("OmniSafe; bridle moves it at every update", "", "pointgoal-often", None),
         ),
     ),
+    "omnisafe_on_policy": Peer(
+        "whole epochs of 4,000 steps on OmniSafe's task and on bridle's own of that name, 64x64, 25 a limit",
+        "env steps/s",
+        (
+            Way(
+                "OmniSafe PPOLag, 40 passes of 63 x 64",
+                "PPOLag SafetyPointGoal1-v0",
+                "ppo-lag SafetyPointGoal1-v0",
+                15.0,
+            ),
+            Way("OmniSafe CPO", "CPO SafetyPointGoal1-v0", "cpo SafetyPointGoal1-v0", 30.0),
+            Way(
+                "OmniSafe PPOLag, 40 passes of 63 x 64",
+                "PPOLag SafetyHalfCheetahVelocity-v1",
+                "ppo-lag SafetyHalfCheetahVelocity-v1",
+                10.0,
+            ),
+        ),
+        home="omnisafe",
+    ),
     "safety_gymnasium": Peer(
         "a world alone, random actions, resets included; theirs one copy, ours 64 in one process",
         "env steps/s",

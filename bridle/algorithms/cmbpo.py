@@ -22,8 +22,19 @@ from bridle.core.types import CostLimit, Drawn, Rules, Spec, Step, Transition
 from bridle.maths import gaussian
 from bridle.maths.gaussian import Gaussian
 from bridle.maths.moments import Moments, normalise
+from bridle.maths.returns import inverse_variance_gae
 from bridle.nets.mlp import flatten_obs, obs_size
-from bridle.parts.advantages import Experience, ValueFit, Values, advantages, experience, fit_values, joined
+from bridle.parts.advantages import (
+    Experience,
+    ValueFit,
+    Values,
+    advantages,
+    experience,
+    fit_values,
+    joined,
+    per_signal,
+    value_of,
+)
 from bridle.parts.dynamics import doubt as doubts
 from bridle.parts.dynamics import fit as fitting
 from bridle.parts.dynamics.lived import as_step, asked, known
@@ -47,7 +58,7 @@ AT_MOST = 2
 
 def _policy() -> cpo.Config:
     values = ValueFit(hidden=(128, 128), members=3, passes=5, batch=512)
-    return cpo.Config(hidden=(128, 128), values=values, aim=0.7, margin_rate=0.02, margin_most=0.7)
+    return cpo.Config(hidden=(128, 128), values=values, aim=0.5, margin_rate=0.02, margin_most=0.5)
 
 
 def _model() -> Dynamics:
@@ -82,8 +93,11 @@ class Config:
     """Steps that the policy learns from: real ones, and imagined ones for the rest."""
     paths: int = 1_500
     """Imagined paths side by side; where one ends a new one begins, until `batch` is full."""
-    rollouts: Literal["uncertainty", "schedule"] = "uncertainty"
-    """Where paths end: where accumulated doubt reaches its budget, or by a schedule of lengths."""
+    rollouts: Literal["uncertainty", "schedule", "inverse_variance"] = "uncertainty"
+    """Where paths end: where accumulated doubt reaches its budget, or by a schedule of lengths. With `inverse_variance` each member lives a
+    copy of each path, returns count by how much the members agree about them, and paths end by `most_variance`."""
+    most_variance: float = 15.0
+    """Rollouts `inverse_variance`: paths end where the variance of a step's return exceeds so many times that of first steps."""
     longest: int = 25
     """Steps of a path at most."""
     schedule: tuple[int, ...] = (10, 500, 5, 25)
@@ -111,6 +125,7 @@ class Config:
         counts = {name: (getattr(self, name) > 0, "an integer > 0") for name in (*names, "probe", "memory")}
         own = {
             "resampling": (self.resampling >= 0, "a number >= 0"),
+            "most_variance": (self.most_variance > 0, "a number > 0"),
             "schedule": (
                 len(self.schedule) == 4 and self.schedule[0] <= self.schedule[1] and min(self.schedule[2:]) > 0,
                 "four integers: first and last update, first and last length",
@@ -259,8 +274,12 @@ def update_policy(
     fresh = recent._replace(valid=recent.valid & (recent.extras["epoch"] == state.epoch))
     real = of_rows(state, fresh, config)
     room = jnp.maximum(config.batch - fresh.valid.sum(), 0)
-    dreamt = dreamt_of(state, flat, room, k_imagine, config, model, rules)
-    batch = joined(real, of_rows(state, dreamt.rows, config), config.joint, config.batch)
+    if config.rollouts == "inverse_variance":
+        dreamt, imagined = by_inverse_variance(state, flat, k_imagine, config, model, rules)
+    else:
+        dreamt = dreamt_of(state, flat, room, k_imagine, config, model, rules)
+        imagined = of_rows(state, dreamt.rows, config)
+    batch = joined(real, imagined, config.joint, config.batch)
     metrics, beyond = {}, jnp.zeros_like(state.margin)
     if config.constrained:
         heard = listen(recent, spec)
@@ -270,7 +289,8 @@ def update_policy(
     values, of_values = fit_values(state.values, batch, k_values, config.policy.values)
     moments = observed(state.moments, fresh)
     doubt = doubt_of(dreamt)
-    wanted = jnp.clip(config.real * doubt / state.usual, config.min_real, config.max_real).astype(jnp.int32)
+    wanted = config.real * (doubt / state.usual if config.rollouts != "inverse_variance" else jnp.ones(()))
+    wanted = jnp.clip(wanted, config.min_real, config.max_real).astype(jnp.int32)
     metrics |= told | of_values | diagnosed(dreamt, fresh) | {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
     epoch = state.epoch + 1
     return state._replace(actor=actor, values=values, moments=moments, epoch=epoch, wanted=wanted), metrics, {}
@@ -320,6 +340,48 @@ def dreamt_of(state: State, rows: Transition, room, key, config: Config, model: 
         again=lambda key: begin(key, config.paths),
         enough=room,
     )
+
+
+def by_inverse_variance(
+    state: State, rows: Transition, key, config: Config, model: Dynamics, rules: Rules
+) -> tuple[Imagined, Experience]:
+    """Paths that each member lives on its own, by the same draws of the policy: one copy of each, and what is learned from it."""
+    k_start, k_live, k_who = jax.random.split(key, 3)
+    paths, members = -(-config.batch // config.longest), model.members
+    starts = starts_of(state, rows, config)(k_start, paths)
+    constraints = state.margin.shape[0]
+    told = {"sample": config.sampled, "rules": rules, "ends": state.ends, "copies": True}
+    step = as_step(state.model, constraints, model, **told)
+
+    def acts(obs, key):
+        alike = lambda obs: act_plainly((state.actor, state.moments), (), obs, key, True)[1:]
+        found = jax.vmap(alike)(obs.reshape(members, paths, -1))
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), found)
+
+    dreamt = imagine(step, acts, jnp.tile(starts, (members, 1)), config.longest, k_live)
+    who = jax.random.randint(k_who, (paths,), 0, members)
+    every = jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0], members, paths, *leaf.shape[2:]), dreamt)
+    mine = jax.tree.map(lambda leaf: leaf[:, who, jnp.arange(paths)], every)
+    obs, _, dist, log_prob = look(state, mine.rows)
+    next_obs = normalise(state.moments, every.rows.next_obs) if state.moments else every.rows.next_obs
+    value = value_of(state.values, obs)
+    masks = jnp.asarray([True] + [config.policy.cost_after_death == "masked"] * constraints)
+    policy = config.policy
+    found, spread = inverse_variance_gae(
+        jnp.concatenate([every.rows.reward[..., None], every.rows.cost], -1),
+        value,
+        value_of(state.values, next_obs),
+        every.rows.terminated[..., None] & masks,
+        every.rows.valid,
+        who,
+        per_signal(policy.discount, policy.cost_discount, constraints),
+        per_signal(policy.trace, policy.cost_trace, constraints),
+    )
+    sure = (spread <= config.most_variance * jnp.maximum(spread[0].mean(0), 1e-8)).all(-1)
+    valid = mine.rows.valid & jnp.cumprod(sure, 0).astype(bool)
+    ends = valid & ~jnp.concatenate([valid[1:], jnp.zeros_like(valid[:1])])
+    kept = mine.rows._replace(valid=valid, truncated=ends & ~mine.rows.terminated)
+    return mine._replace(rows=kept), experience(kept, obs, dist, log_prob, found, found + value)
 
 
 def lived(

@@ -110,3 +110,54 @@ def lambda_returns(
         return found, found
 
     return jax.lax.scan(back, next_value[-1], (x, next_value, follows, rest), reverse=True)[1]
+
+
+def inverse_variance_gae(
+    x: Float[Array, "L E B K"],
+    value: Float[Array, "L B K"],
+    next_value: Float[Array, "L E B K"],
+    stops: Bool[Array, "L E B K"],
+    valid: Bool[Array, "L E B"],
+    who: Int[Array, " B"],
+    discount: Float[Array, " K"],
+    trace: Float[Array, " K"],
+) -> tuple[Float[Array, "L B K"], Float[Array, "L B K"]]:
+    """Advantages of B paths, each lived by E members, that trust a return the less the more the members differ about it: [L B K].
+
+    R(t, h), the return of h steps and the value that follows, is weighed by (trace discount^2)^h over its variance among the members,
+    the last h by all that would follow; the advantage is that of member `who`, whose `value` of its own states is told. With equal
+    variances it is `gae` with the trace trace discount^2. Rows that are not `valid` lie after the end of a member's path. (After
+    the code that precedes Zanger et al. 2021, arXiv:2104.06922, in spirit Buckman et al. 2018, arXiv:1807.01675.) Also the variance
+    of R(t, 1), [L B K].
+    """
+    length = x.shape[0]
+    there = valid[..., None]
+    powers = discount ** jnp.arange(length + 1.0)[:, None, None, None]  # [L+1 1 1 K]
+    gained = jnp.cumsum(jnp.where(there, powers[:-1] * x, 0.0), 0)
+    before = jnp.concatenate([jnp.zeros_like(gained[:1]), gained[:-1]])
+    follows = jnp.where(there & ~stops, powers[1:] * next_value, 0.0)
+    reached = gained + follows  # by k + 1 steps from the first state; after the end of a path, what it came to
+    last = jnp.maximum(valid.sum(0) - 1, 0)
+    end = jnp.take_along_axis(reached, last[None, ..., None], 0)
+    reached = jnp.where(there, reached, end)
+    mine = lambda leaf: jnp.take_along_axis(leaf, who.reshape(1, 1, -1, *(1,) * (leaf.ndim - 3)), 1)[:, 0]
+    steps = jnp.arange(length)
+    ahead = steps[None, :] - steps[:, None]  # h - 1, of R(t, h) in row t and column t + h - 1
+
+    def variance(t):
+        """Among members, of R(t, .): [L B K]."""
+        return (reached - before[t]).var(1) / powers[t, 0] ** 2
+
+    spread = jax.lax.map(variance, steps)
+    own = mine(valid)
+    counts = (ahead >= 0)[..., None] & own[None] & own[:, None]  # [t k B]
+    decay = trace * discount**2
+    weight = decay ** jnp.maximum(ahead, 0)[..., None, None] / (spread + 1e-8)
+    final = counts & (steps[None, :, None] == jnp.maximum(own.sum(0) - 1, 0))
+    weight = jnp.where(counts[..., None], weight, 0.0) * jnp.where(final[..., None], 1.0 / (1.0 - decay), 1.0)
+    weight = weight / jnp.maximum(weight.sum(1, keepdims=True), 1e-30)
+    tail = jnp.cumsum(weight[:, ::-1], 1)[:, ::-1]
+    delta = mine(x) + discount * jnp.where(mine(stops), 0.0, mine(next_value)) - value
+    carried = tail * discount ** jnp.maximum(ahead, 0)[..., None, None]
+    found = jnp.einsum("tkbs,kbs->tbs", jnp.where(counts[..., None], carried, 0.0), delta)
+    return found, jnp.diagonal(spread, axis1=0, axis2=1).transpose(2, 0, 1)

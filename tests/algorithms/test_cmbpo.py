@@ -151,6 +151,23 @@ def test_imagination_goes_on_until_the_batch_is_full_and_its_steps_are_learned_f
     assert together.weight @ together.advantage**2 == pytest.approx(1.0, abs=1e-4)
 
 
+def test_members_live_copies_of_a_path_by_the_same_draws_and_unsure_ends_are_cut(learner):
+    config, _, model, state, data, _ = learner
+    config = dataclasses.replace(config, rollouts="inverse_variance")
+    dreamt, batch = cmbpo.by_inverse_variance(state, rows_of(data), jax.random.key(0), config, model, Rules())
+    rows, paths = dreamt.rows, -(-config.batch // config.longest)
+    assert rows.valid.shape == (config.longest, paths) and (batch.weight > 0).sum() == rows.valid.sum()
+    begins = np.asarray(rows.valid[1:] & ~rows.valid[:-1])
+    assert not begins.any() and rows.valid[0].mean() > 0.5
+    ends = np.asarray(rows.truncated | rows.terminated)
+    np.testing.assert_array_equal(ends.sum(0), np.asarray(rows.valid[0]))
+    one = dataclasses.replace(config, most_variance=1e9)
+    free, _ = cmbpo.by_inverse_variance(state, rows_of(data), jax.random.key(0), one, model, Rules())
+    assert free.rows.valid.sum() >= rows.valid.sum()
+    same = np.asarray(rows.valid)
+    np.testing.assert_array_equal(np.asarray(free.rows.obs)[same], np.asarray(rows.obs)[same])
+
+
 def test_without_a_model_it_is_cpo_and_without_a_constraint_trpo():
     world = make("toy/Corridor-v0", 8)
     plain = cmbpo.Config(use_model=False, policy=POLICY).build(world.spec, CostLimit((3.0,)))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridle.core.types import Transition
-from bridle.maths.returns import episode_cost, gae, lambda_returns, n_step, pick
+from bridle.maths.returns import episode_cost, gae, inverse_variance_gae, lambda_returns, n_step, pick
 
 DISCOUNT = 0.9
 jitted = jax.jit(n_step, static_argnums=(3, 4))
@@ -138,3 +138,79 @@ def test_advantages_and_lambda_returns_are_those_of_a_loop_over_each_env(seed, t
             np.testing.assert_allclose(found[:, n, k], advantage, atol=1e-4)
             np.testing.assert_allclose(returns[:, n, k], target, atol=1e-4)
             np.testing.assert_allclose(advantage + value[:, n, k], target, atol=1e-4)
+
+
+def slow_inverse_variance(x, value, next_value, stops, valid, who, discount, trace):
+    """Path by path, horizon by horizon; of one signal."""
+    length, members, paths = x.shape
+    found = np.zeros((length, paths))
+
+    def total(t, h, e, b):
+        gained, factor = 0.0, 1.0
+        for k in range(t, t + h):
+            if not valid[k, e, b]:
+                last = valid[:, e, b].sum() - 1
+                return gained if stops[last, e, b] else gained + factor * next_value[last, e, b]
+            gained, factor = gained + factor * x[k, e, b], factor * discount
+        return gained if stops[t + h - 1, e, b] else gained + factor * next_value[t + h - 1, e, b]
+
+    for b in range(paths):
+        mine = int(valid[:, who[b], b].sum())
+        for t in range(mine):
+            horizons = range(1, mine - t + 1)
+            weights = []
+            for h in horizons:
+                seen = [total(t, h, e, b) for e in range(members)]
+                weights.append((trace * discount**2) ** (h - 1) / (np.var(seen) + 1e-8))
+            weights[-1] /= 1 - trace * discount**2
+            weights = np.array(weights) / np.sum(weights)
+            own = [total(t, h, who[b], b) for h in horizons]
+            found[t, b] = weights @ own - value[t, b]
+    return found
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_inverse_variance_advantages_are_those_of_a_slow_loop(ends):
+    rng, (length, members, paths) = np.random.default_rng(0), (6, 3, 5)
+    x, next_value = (rng.normal(size=(length, members, paths)) for _ in range(2))
+    lengths = rng.integers(1, length + 1, (members, paths)) if ends else np.full((members, paths), length)
+    valid = np.arange(length)[:, None, None] < lengths
+    stops = (np.arange(length)[:, None, None] == lengths - 1) & (rng.random((members, paths)) < 0.5 * ends)
+    who = rng.integers(0, members, paths)
+    value = rng.normal(size=(length, paths))
+    picked = next_value[:, who, np.arange(paths)]
+    value[1:] = picked[:-1]  # a state's value is the same from both sides
+    expected = slow_inverse_variance(x, value, next_value, stops, valid, who, 0.9, 0.8)
+    deep = lambda leaf: jnp.asarray(leaf)[..., None]
+    found, _ = inverse_variance_gae(
+        deep(x.astype(np.float32)), deep(value.astype(np.float32)), deep(next_value.astype(np.float32)), deep(stops),
+        jnp.asarray(valid), jnp.asarray(who), jnp.asarray([0.9]), jnp.asarray([0.8]),
+    )  # fmt: skip
+    mine = valid[:, who, np.arange(paths)]
+    np.testing.assert_allclose(np.asarray(found)[..., 0][mine], expected[mine], rtol=2e-3, atol=2e-3)
+
+
+def test_members_that_agree_give_gae_and_one_that_is_unsure_later_is_trusted_early():
+    rng, (length, members, paths) = np.random.default_rng(1), (8, 4, 3)
+    one = rng.normal(size=(length, 1, paths, 2)).astype(np.float32)
+    x = jnp.asarray(np.repeat(one, members, 1))
+    value = jnp.asarray(rng.normal(size=(length + 1, paths, 2)).astype(np.float32))
+    next_value = jnp.repeat(value[1:, None], members, 1)
+    stops, valid = jnp.zeros((length, members, paths, 2), bool), jnp.ones((length, members, paths), bool)
+    discount, trace = jnp.asarray([0.9, 0.95]), jnp.asarray([0.8, 0.5])
+    who = jnp.zeros(paths, int)
+    found, spread = inverse_variance_gae(x, value[:-1], next_value, stops, valid, who, discount, trace)
+    ended = jnp.zeros((length, paths), bool)
+    plain = gae(x[:, 0], value[:-1], value[1:], stops[:, 0], ended, discount, trace * discount**2)
+    np.testing.assert_allclose(found, plain, rtol=1e-3, atol=1e-3)
+    assert not spread.any()
+    unsure = x.at[3:].add(100.0 * rng.normal(size=(length - 3, members, paths, 2)))
+    found, spread = inverse_variance_gae(unsure, value[:-1], next_value, stops, valid, who, discount, trace)
+    for t in range(3):
+        returns = [
+            sum(discount**k * x[t + k, 0] for k in range(h)) + discount**h * value[t + h] for h in range(1, 4 - t)
+        ]
+        weights = [(trace * discount**2) ** h for h in range(3 - t)]
+        short = sum(w * r for w, r in zip(weights, returns, strict=True)) / sum(weights) - value[t]
+        np.testing.assert_allclose(found[t], short, rtol=1e-3, atol=1e-3)
+    assert (spread[3:] > 0).all() and not spread[:3].any()

@@ -49,6 +49,19 @@ def by_elites(
     return told(state, out[None], error[None], obs.shape[1], constraints, config)
 
 
+def by_members(
+    state: Model, obs: Float[Array, "R O"], action: Float[Array, "R A"], key, constraints: int, config: Dynamics
+) -> Prediction:
+    """What members expect where the rows are as many copies of something as there are members, R = E B: each copy asks a member of its
+    own, who is who being drawn anew. A prediction with E = 1."""
+    x = inputs_of(state, obs, action, config).reshape(config.members, -1, state.inputs.mean.shape[0])
+    order = jax.random.permutation(key, config.members)  # copy order[i] asks member i
+    back = jnp.argsort(order)
+    out = state.params.members(x[order], own=True)[back].reshape(1, obs.shape[0], -1)
+    error = jnp.repeat(state.error[back], x.shape[1], 0)[None]
+    return told(state, out, error, obs.shape[1], constraints, config)
+
+
 def drawn(predicted: Prediction, who) -> Prediction:
     """Of a prediction of all members that of member `who` [B] of each row: a prediction with E = 1."""
     return jax.tree.map(lambda leaf: leaf[who, jnp.arange(who.shape[0])][None], predicted)
@@ -104,22 +117,24 @@ def as_step(
     sample: bool = True,
     rules: Rules = LEARNED,
     ends: Bool[Array, ""] | bool = True,
+    copies: bool = False,
 ) -> Step:
     """The ensemble as a world to imagine in. `rules` take the place of what was learned; what is neither learned nor ruled is 0.
 
     `doubt` (`pairwise_kl`, ...) asks every member; without it each row asks its elite alone and nothing is doubted.
     Without `sample`, steps are the elite's means (CMBPO), and an end is what is likelier than not. A learned end needs `ends`: did any
-    episode end so yet?
+    episode end so yet? With `copies`, rows are as many copies of paths as there are members, and each copy asks a member of its own.
     """
-    return partial(_step, state, constraints, config, doubt, sample, rules, ends)
+    ask = by_members if copies else by_elites
+    return partial(_step, state, constraints, config, doubt, ask, sample, rules, ends)
 
 
 def _step(
-    state: Model, constraints: int, config: Dynamics, doubt, sample: bool, rules: Rules, ends, obs, action, key
+    state: Model, constraints: int, config: Dynamics, doubt, ask, sample: bool, rules: Rules, ends, obs, action, key
 ) -> Guess:
     k_elite, k_sample = jax.random.split(key)
     if doubt is None:
-        found, doubted = by_elites(state, obs, action, k_elite, constraints, config), jnp.zeros(obs.shape[0])
+        found, doubted = ask(state, obs, action, k_elite, constraints, config), jnp.zeros(obs.shape[0])
     else:
         found, doubted = by_all(state, obs, action, k_elite, constraints, doubt, config)
     if sample:
