@@ -19,9 +19,11 @@ from bridle.core.config import check_ranges
 from bridle.core.types import CostLimit, Drawn, Rules, Spec, Transition
 from bridle.nets.mlp import flatten_obs, obs_size
 from bridle.parts.dynamics import fit as fitting
+from bridle.parts.dynamics.doubt import normalised_variance
 from bridle.parts.dynamics.lived import as_step, asked, known
-from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out
+from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out, scale_of
 from bridle.parts.dynamics.model import init as no_model
+from bridle.parts.dynamics.trust import compared, newest
 from bridle.parts.imagination import horizon_at, imagine
 
 
@@ -145,9 +147,17 @@ def init(key, *, base: Algorithm, config: Config, spec: Spec, model: Dynamics, r
 
 
 def update_model(state: State, data: Drawn, key, *, config: Config, spec: Spec, model: Dynamics, rules: Rules):
-    """Fit the ensemble to all that was lived, and imagine paths of the present policy from there."""
-    k_fit, k_start, k_live = jax.random.split(key, 3)
+    """Fit the ensemble to all that was lived, and imagine paths of the present policy from there.
+
+    Metrics also tell how the ensemble before the fit judged what was lived since the last one.
+    """
+    k_judge, k_fit, k_start, k_live = jax.random.split(key, 4)
     lived = data.rows._replace(obs=flatten_obs(data.rows.obs, 2), next_obs=flatten_obs(data.rows.next_obs, 2))
+    world = partial(as_step, constraints=lived.cost.shape[-1], config=model, sample=config.sampled, rules=rules)
+    unseen = newest(data._replace(rows=lived), max(1, config.fit_every // spec.num_envs), spec)
+    deviation = scale_of(state.model.inputs, True)[1][: obs_size(spec.obs)]
+    judged = world(state.model, doubt=normalised_variance, ends=state.ends)
+    before = compared(judged, unseen, deviation, k_judge)
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), lived)
     most = jnp.where(state.model.fits == 0, config.first_updates, model.max_updates or UNBOUNDED)
     fitted, told = fitting.fit(state.model, rows, rows.valid, held_out(rows.valid, model), k_fit, model, most)
@@ -155,9 +165,8 @@ def update_model(state: State, data: Drawn, key, *, config: Config, spec: Spec, 
     chance = jnp.cumsum(rows.valid.astype(jnp.int32))
     at = jnp.searchsorted(chance, jax.random.randint(k_start, (config.paths,), 1, chance[-1] + 1))
     actor = (state.agent.actor, state.agent.moments)
-    step = as_step(state.model, rows.cost.shape[-1], model, sample=config.sampled, rules=rules, ends=state.ends)
     imagined = imagine(
-        step,
+        world(state.model, ends=state.ends),
         lambda obs, key: (sac.act(actor, (), obs, key, True, config=config)[1], {}),
         rows.obs[at],
         horizon_at(data.step // config.epoch, config.schedule),
@@ -170,7 +179,7 @@ def update_model(state: State, data: Drawn, key, *, config: Config, spec: Spec, 
     for name, part in (("real", lived), ("imagined", imagined)):
         metrics[f"{name}_reward"] = mean(part.reward, part.valid)
         metrics[f"{name}_cost"] = mean(part.cost.sum(-1), part.valid)
-    return state._replace(dreams=dreams), told | metrics, {}
+    return state._replace(dreams=dreams), told | before | metrics, {}
 
 
 def remembered(dreams: Dreams, rows: Transition) -> Dreams:

@@ -32,6 +32,12 @@ class ValueFit:
     """After every hidden layer."""
     members: int = 1
     """Networks of each value, whose mean counts."""
+    loss: Literal["mse", "huber"] = "mse"
+    """Squared errors, or Huber's: linear beyond `huber` standard deviations of what is fitted to."""
+    huber: float = 0.3
+    """Where Huber's loss becomes linear."""
+    clip: float | None = None
+    """A value's step away from the one before the fit counts up to so many standard deviations (PPO); by default whole."""
     rate: float = 1e-3
     """Adam step size."""
     passes: int = 10
@@ -45,6 +51,8 @@ class ValueFit:
         ranges = {
             "hidden": (len(self.hidden) > 0 and all(h > 0 for h in self.hidden), "one or more integers > 0"),
             "rate": (self.rate > 0, "a number > 0"),
+            "huber": (self.huber > 0, "a number > 0"),
+            "clip": (self.clip is None or self.clip > 0, "a number > 0, or None"),
         }
         check_ranges(self, ranges | counts)
 
@@ -175,21 +183,33 @@ def joined(real: Experience, imagined: Experience, joint: bool, most: int) -> Ex
     return batch._replace(advantage=advantage / (jnp.sqrt(batch.weight @ advantage**2) + 1e-8))
 
 
+def error_of(x, fit: ValueFit):
+    """The loss of an error, elementwise; Huber's is half a square times 2, so that both agree where errors are small."""
+    return x**2 if fit.loss == "mse" else 2.0 * optax.losses.huber_loss(x, delta=fit.huber)
+
+
 def fit_values(values: Values, rows: Experience, key, fit: ValueFit) -> tuple[Values, dict]:
     """Some passes of minibatches; the values, and their mean squared errors in variances of the targets."""
     valid = (rows.weight > 0).astype(jnp.float32)
     moments = see(values.moments, rows.targets, valid)
     targets = (rows.targets - moments.mean) / deviation(moments)
     optimiser = optax.adam(fit.rate)
+    start = (values.of_reward, values.of_cost), values.opt
+    told_by = lambda nets, obs: jnp.stack([jnp.concatenate([r(obs), c(obs)], -1) for r, c in zip(*nets, strict=True)])
+    before = () if fit.clip is None else jnp.moveaxis(told_by(start[0], rows.obs), 0, 1)
 
     def step(state, batch):
         nets, opt = state
-        obs, target, weight = batch
+        obs, target, weight, old = batch
 
         def loss(nets):
-            told = [jnp.concatenate([r(obs), c(obs)], -1) for r, c in zip(*nets, strict=True)]
-            errors = sum((one - target) ** 2 for one in told)
-            errors = weight @ errors / jnp.maximum(weight.sum(), 1.0)
+            told = told_by(nets, obs)
+            errors = error_of(told - target, fit)
+            if fit.clip is not None:
+                old_told = jnp.moveaxis(old, 1, 0)
+                held = old_told + jnp.clip(told - old_told, -fit.clip, fit.clip)
+                errors = jnp.maximum(errors, error_of(held - target, fit))
+            errors = jnp.einsum("b,ebk->k", weight, errors) / jnp.maximum(weight.sum(), 1.0)
             return errors.sum(), errors / len(told)
 
         grads, errors = jax.grad(loss, has_aux=True)(nets)
@@ -197,9 +217,8 @@ def fit_values(values: Values, rows: Experience, key, fit: ValueFit) -> tuple[Va
         return (optax.apply_updates(nets, steps), opt), errors
 
     def again(state, key):
-        return one_pass(step, state, key, (rows.obs, targets, valid), fit.batch)
+        return one_pass(step, state, key, (rows.obs, targets, valid, before), fit.batch)
 
-    start = (values.of_reward, values.of_cost), values.opt
     (nets, opt), errors = jax.lax.scan(again, start, jax.random.split(key, fit.passes))
     told = {"value_loss": errors[-1, 0], "cost_value_loss": errors[-1, 1:].mean()}
     return Values(*nets, opt, moments), told

@@ -89,19 +89,41 @@ def test_values_learn_what_they_are_shown_in_its_own_units_and_nothing_of_dummy_
     assert member_values(values, jnp.asarray(rows.obs)).shape == (2, 300, 2, 2)
 
 
+def test_huber_minds_outliers_less_and_a_clip_holds_values_near_what_they_were():
+    rows = lived(length=300)
+    rows.valid[:] = True
+    shown = np.stack([rows.obs[..., 0], rows.obs[..., 1]], -1)
+    shown[::10] = 20.0
+    learned = {}
+    for name, own in {"mse": {}, "huber": {"loss": "huber"}, "clip": {"clip": 0.01}}.items():
+        fit = ValueFit(hidden=(32,), rate=3e-3, passes=20, batch=64, **own)
+        first = no_values(jax.random.key(0), 3, 1, fit)
+        learned[name] = jax.jit(fit_values, static_argnums=3)(first, flat(rows, shown, shown), jax.random.key(1), fit)[
+            0
+        ]
+    told = {name: np.asarray(value_of(values, jnp.asarray(rows.obs))) for name, values in learned.items()}
+    error = {name: np.abs(told[name] - shown)[1::10].mean() for name in told}
+    assert error["huber"] < 0.7 * error["mse"], error
+    assert np.ptp(told["clip"]) < 0.5 * np.ptp(told["mse"]), "it stays nearer to where it began"
+
+
 def test_real_and_imagined_steps_weigh_the_same_and_may_be_scaled_together():
     def part(rows, center):
         advantage = jnp.linspace(-1.0, 1.0, rows) + center
         zeros = jnp.zeros((rows, 1))
         return Experience(zeros, zeros, zeros, zeros[:, 0], advantage, zeros, zeros, jnp.full(rows, 1 / rows))
 
-    apart, joint = (joined(part(4, 0.0), part(12, 3.0), together) for together in (False, True))
-    assert np.allclose(apart.weight, 1 / 16) and np.isclose(apart.weight @ apart.advantage, 3.0 * 12 / 16)
+    apart, joint = (joined(part(4, 0.0), part(12, 3.0), together, 20) for together in (False, True))
+    assert np.allclose(apart.weight[:16], 1 / 16) and not apart.weight[16:].any()
+    assert (joined(part(4, 0.0), part(12, 3.0), False, 10).weight == 0.1).all()
+    assert np.isclose(apart.weight @ apart.advantage, 3.0 * 12 / 16)
     assert np.isclose(joint.weight @ joint.advantage, 0.0, atol=1e-5)
     assert np.isclose(joint.weight @ joint.advantage**2, 1.0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("field", "value"), [("members", 0), ("rate", 0.0), ("batch", -1), ("hidden", ())])
+@pytest.mark.parametrize(
+    ("field", "value"), [("members", 0), ("rate", 0.0), ("batch", -1), ("hidden", ()), ("huber", 0.0), ("clip", -1.0)]
+)
 def test_impossible_settings_are_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} = .*; allowed"):
         ValueFit(**{field: value})
