@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridle.study.looks import Look
-from bridle.study.report.layout import BELOW, Figure, Methods, literal, plain, scale, title
+from bridle.study.report.layout import BELOW, Figure, Methods, plain, scale, title
 from bridle.study.seeds import averaged
 from bridle.study.series import AXES, Curve
 
@@ -13,23 +13,23 @@ SMOOTH = 0.05
 """Part of a run round each point whose mean is drawn."""
 
 CASES = {
-    "out of reach": "no step within the trust region meets the limits, so the step only lowers cost",
-    "way back": "the policy is above a limit, and a step within the region leads back under it",
-    "limit in reach": "the policy is within the limits, and one of them cuts the region: the step stays on its near side",
-    "limit far off": "the limits do not reach into the region, so the step is the one without them",
-    "limits not asked": "cost does not change with the policy, or the setting leaves limits out of the step",
+    "infeasible": "no step within the trust region meets the limits, so the step only lowers cost",
+    "recovers": "the policy is above a limit, and a step within the region leads back under it",
+    "bounded": "the policy is within the limits, and one of them cuts the region: the step stays on the near side",
+    "inside": "no limit reaches into the region, so the step is the one without limits",
+    "free": "cost does not change with the policy, as where nothing has cost so far, or the settings leave limits out of the step",
 }
 """A name and what is meant, in the order of `policy/case_0` to `policy/case_4` (`bridle.parts.constraints.trust_region`)."""
 COLOURS = ("#B2182B", "#EF8A62", "#F6D9A4", "#92C5DE", "#C9CFD6")
 """Of the cases; none is the colour of a method, and colour-blind readers can tell them apart."""
 
 
-def cases(methods: Methods, looks: dict[str, Look]) -> list[Figure]:
-    """Shares of the cases stacked, a figure for each method that tells them."""
-    return [figure for name, group in methods.items() if (figure := _shares(name, group, looks[name]))]
+def cases(methods: Methods, looks: dict[str, Look]) -> dict[str, Figure]:
+    """Shares of the cases stacked, mean over seeds, a figure for each method that tells them."""
+    return {name: figure for name, group in methods.items() if (figure := _shares(group, looks[name]))}
 
 
-def _shares(name: str, group: list[Curve], look: Look) -> Figure | None:
+def _shares(group: list[Curve], look: Look) -> Figure | None:
     found = [averaged(group, lambda curve, k=k: curve.logged(f"case_{k}"), SMOOTH) for k in range(len(CASES))]
     if not all(len(share.x) for share in found):
         return None
@@ -43,8 +43,4 @@ def _shares(name: str, group: list[Curve], look: Look) -> Figure | None:
     layout = plain(PANEL + BELOW, left=64) | {"hovermode": "x unified"}
     layout["xaxis"] = scale(title=title(AXES["step"]), tickformat="~s", range=[0, float(found[0].x[-1])])
     layout["yaxis"] = scale(title=title("share"), range=[0, 1], tickformat=".0%", tickvals=[0, 0.5, 1])
-    layout["annotations"].append({
-        "xref": "paper", "x": 0, "xanchor": "left", "yref": "paper", "y": 1, "yanchor": "bottom", "yshift": 4,
-        "showarrow": False, "text": f"<b>{literal(name)}</b>", "font": {"size": 12, "color": look.colour},
-    })  # fmt: skip
     return Figure(traces, layout)

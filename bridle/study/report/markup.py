@@ -23,9 +23,9 @@ def listed(texts: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"
 
 
-def keyed(colours: dict[tuple[str, str], str]) -> str:
-    """The key of a figure: the colour of each name, and what is meant by it."""
-    rows = [
+def keyed(about: str, colours: dict[tuple[str, str], str]) -> str:
+    """What is said of a figure, and its key: the colour of each name, and what is meant by it."""
+    rows = [f"<li>{escape(about)}</li>"] + [
         f'<li><span class="mark" style="--c:{colour}" data-glyph="■"></span><b>{escape(name)}</b>: {escape(text)}</li>'
         for (name, text), colour in colours.items()
     ]

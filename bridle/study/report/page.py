@@ -200,26 +200,29 @@ def _about_curves(methods: Methods, done: Methods, costs: bool) -> str:
 def _trust(report: Report, place: Environment, i: int) -> str:
     """Of runs that learn a model."""
     told = [_figure(figure, f"{name}-{i}", about) for name, figure, about in trust(place.methods, report.looks)]
-    if not told:
-        return ""
-    return f'<h3>Does the model deserve trust?</h3><div class="pair{_single(told)}">{"".join(told)}</div>'
+    return _paired("Does the model deserve trust?", told)
 
 
 def _cases(report: Report, place: Environment, i: int) -> str:
     """Of runs whose policy takes steps in a trust region."""
-    told = [_figure(figure, f"cases-{i}-{k}") for k, figure in enumerate(cases(place.methods, report.looks))]
-    if not told:
-        return ""
-    return (
-        f'<h3>How free do the limits leave the policy?</h3><div class="pair{_single(told)}">{"".join(told)}</div>'
-        '<p class="soft">Share of the policy\'s updates by the case that its step in the trust region met; each point is the '
-        f"mean over a twentieth of the run.</p>{keyed(dict(zip(CASES.items(), COLOURS, strict=True)))}"
+    found = cases(place.methods, report.looks)
+    told = [
+        f"<div><b>{mark(report.looks[name])}{escape(name)}</b>{_figure(figure, f'cases-{i}-{k}')}</div>"
+        for k, (name, figure) in enumerate(found.items())
+    ]
+    about = (
+        "Share of the policy's updates by the case that their step in the trust region met: mean over the seeds of a method and "
+        "over a twentieth of the run round each point."
     )
+    key = keyed(about, dict(zip(CASES.items(), COLOURS, strict=True))) if told else ""
+    return _paired("How free do the limits leave the policy?", told) + key
 
 
-def _single(told: list[str]) -> str:
-    """One figure has the whole width."""
-    return " single" if len(told) == 1 else ""
+def _paired(heading: str, figures: list[str]) -> str:
+    """Two beside each other; one has the whole width, and of none nothing is said."""
+    if not figures:
+        return ""
+    return f'<h3>{heading}</h3><div class="pair{" single" if len(figures) == 1 else ""}">{"".join(figures)}</div>'
 
 
 def _figure(figure: Figure, name: str, caption: str = "") -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bridle.study.axes import FAINT
 from bridle.study.looks import Look
 from bridle.study.report.layout import BELOW, Figure, Methods, key, literal, plain, ref, stacked, title
 from bridle.study.seeds import averaged
@@ -20,6 +21,8 @@ TALL = 330
 """Pixels of the panels of a figure."""
 DASHES = "6px,4px"
 """Of what is imagined, and of means."""
+SAID = "%{fullData.name}<br>%{x:,.4~r}: <b>%{y:.4~r}</b>"
+"""What stands at the mouse."""
 BY_HORIZON = ("error", "doubt", "rank correlation")
 """What is told of a model so many steps ahead."""
 
@@ -42,8 +45,8 @@ def _steps(methods: Methods, looks: dict[str, Look]) -> Told:
     panels = {"reward a step": "reward", "cost a step": "cost"}
     figure = _compared(methods, looks, panels, lambda curve, world, name: curve.logged(f"{world}_{name}"))
     about = (
-        "Reward and cost of a step, real (solid) and imagined (dashes). Imagined paths begin and end elsewhere than episodes "
-        "do, so a small gap is not yet an error of the model."
+        "Reward and cost of a step, real (solid) and imagined (dashes); mean over the seeds of a method, as below. Imagined "
+        "paths begin and end elsewhere than episodes do, so a small gap is not yet an error of the model."
     )
     return Told("steps", figure, about)
 
@@ -101,8 +104,12 @@ def _calibration(methods: Methods, looks: dict[str, Look]) -> Told:
     layout["xaxis"] |= {"title": title("steps ahead"), "tickvals": ticks, "rangemode": "tozero"}
     for i in range(2):
         layout[key("y", i)]["rangemode"] = "tozero"
-    lowest = min((y for trace in traces if trace["yaxis"] == ref("y", 2) for y in trace["y"]), default=0.0)
-    layout[key("y", 2)] |= {"range": [min(0.0, lowest - 0.1), 1.0], "zeroline": True, "zerolinecolor": "#8A929C"}
+    ranks = [y for trace in traces if trace["yaxis"] == ref("y", 2) for y in trace["y"] if np.isfinite(y)]
+    layout[key("y", 2)] |= {
+        "range": [min([0.0, *(y - 0.1 for y in ranks)]), 1.0],
+        "zeroline": True,
+        "zerolinecolor": FAINT,
+    }
     about = (
         "Is doubt calibrated? On experience that the model has not learned from, mean over the last tenth of a run. Error: "
         "root mean square, in standard deviations of an observation; 1 is as wrong as always guessing the mean. Doubt: how "
@@ -167,10 +174,6 @@ def _line(x, y, look: Look, panel: int) -> dict[str, Any]:
         "type": "scatter", "mode": "lines", "x": x, "y": y, "yaxis": ref("y", panel),
         "line": {"color": look.colour, "width": 2}, "meta": {"method": look.number},
     }  # fmt: skip
-
-
-SAID = "%{fullData.name}<br>%{x:,.4~r}: <b>%{y:.4~r}</b>"
-"""What stands at the mouse."""
 
 
 def _said(name: str, template: str = SAID) -> dict[str, Any]:
