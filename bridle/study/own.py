@@ -37,6 +37,7 @@ def read(run: folders.RunFolder, method: str, label: str) -> Curve:
         training_rate=_training_rate(metrics, len(constraints)),
         training=_training(run, metrics),
         config=run.config,
+        metrics=metrics,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,3 +66,17 @@ def summarise(xs: list[np.ndarray], ys: list[np.ndarray]) -> Summary:
         return Summary(grid, table.mean(0), table.min(0), table.max(0))
     mean, low, high = np.array([student(column) for column in table.T]).T
     return Summary(grid, mean, low, high)
+
+
+def averaged(curves: Sequence[Curve], of: Callable[[Curve], np.ndarray], smooth: float = 0.0) -> Summary:
+    """Mean over seeds of a metric along env steps, where `of` a curve is its column [R]; G = 0 where no row tells a number.
+
+    Each seed is smoothed over that part of its rows.
+    """
+    xs, ys = [], []
+    for curve in curves:
+        values = of(curve)
+        if len(told := np.flatnonzero(np.isfinite(values))):
+            xs.append(curve.metrics["step"][told].astype(float))
+            ys.append(smoothed(values[told], max(1, round(smooth * len(told)))))
+    return summarise(xs, ys) if xs else Summary(*[np.zeros(0)] * 4)

@@ -62,6 +62,8 @@ class Curve(Series):
     """The episodes that finished in training, with its exploration; None if the run tells of none."""
     config: dict = dataclasses.field(default_factory=dict)
     """What the run was asked to do, as its folder tells; {} for other tools."""
+    metrics: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    """The columns of its log, each [R], NaN where a row tells nothing; {} for other tools."""
     unread: int = 0
     """Rows of its file that are cut short or hold words for numbers, but for a last one that may be being written."""
 
@@ -69,6 +71,11 @@ class Curve(Series):
     def sane(self) -> np.ndarray:
         """[L]: which evaluations are numbers."""
         return np.isfinite(self.returns) & np.isfinite(self.cost).all(1)
+
+    def logged(self, name: str) -> np.ndarray:
+        """[R]: what an update logged by that name, `model/NAME` or `policy/NAME`; NaN where none did."""
+        unknown = np.full(len(self.metrics.get("step", ())), np.nan)
+        return next((column for key, column in self.metrics.items() if key.partition("/")[2] == name), unknown)
 
 
 def finite(values: np.ndarray) -> np.ndarray:

@@ -103,6 +103,19 @@ def edit():
 
 
 @pytest.fixture
+def tell():
+    """Adds rows to the metrics of a run, 1,000 env steps apart: `tell(run, {"model/loss": [3.0, 2.0]})`."""
+
+    def told(run: Path, metrics: dict[str, list[float]], start: int = 11_000) -> Path:
+        with Log(run, events=False) as log:
+            for k, values in enumerate(zip(*metrics.values(), strict=True)):
+                log.write({"step": start + 1_000 * k, **dict(zip(metrics, values, strict=True))})
+        return run
+
+    return told
+
+
+@pytest.fixture
 def two_costs():
     return dataclasses.replace(SPEC, name="toy/TwoCosts-v0", constraints=("speed", "crowding"), notes=())
 

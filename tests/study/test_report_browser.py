@@ -138,11 +138,22 @@ def one_axis(make_run, tmp_path):
     return tmp_path / "theirs"
 
 
+@pytest.fixture
+def modelled(make_run, tell, tmp_path):
+    """Two methods, one of which has learned a model."""
+    metrics = {f"policy/case_{k}": [float(k == 2)] * 4 for k in range(5)}
+    metrics |= {f"policy/{world}_{what}": [1.0] * 4 for world in ("real", "imagined") for what in ("reward", "cost")}
+    tell(make_run(tmp_path / "models" / "a", algorithm="cmbpo"), metrics)
+    make_run(tmp_path / "models" / "b")
+    return tmp_path / "models"
+
+
 @pytest.mark.skipif(chromium() is None, reason=f"none of {', '.join(NAMES)} is installed")
-def test_a_browser_without_a_network_draws_the_page_and_minds_its_buttons(study, hostile, one_axis, tmp_path):
+def test_a_browser_without_a_network_draws_the_page_and_minds_its_buttons(study, hostile, one_axis, modelled, tmp_path):
     page = report([study], tmp_path / "page.html")
     alone = report([one_axis], tmp_path / "alone.html")
     attack = report([hostile[0]], tmp_path / "attack.html")
+    diagnosed = report([modelled], tmp_path / "diagnosed.html")
     with Browser(chromium(), tmp_path / "profile") as window:
         window.open(page, "document.documentElement.dataset.drawn === '3'")
         assert (
@@ -180,6 +191,10 @@ def test_a_browser_without_a_network_draws_the_page_and_minds_its_buttons(study,
         assert window.run("document.querySelectorAll('[data-axis]').length") == 0
         whole = window.run(drawn)[0]
         assert after('[data-part="seed"]')[0] == whole - 2 * 3 > 0 and after('[data-part="seed"]')[0] == whole
+
+        window.open(diagnosed, "document.documentElement.dataset.drawn === '5'")
+        assert window.run(drawn)[3:] == [4, 5], "real and imagined, reward and cost; a step's five cases"
+        assert after('[data-method="0"]')[3:] == [0, 0]
 
         window.open(attack, "document.documentElement.dataset.drawn !== undefined")
         assert window.run("window.pwned === undefined")

@@ -10,6 +10,8 @@ from bridle.study.series import Curve
 
 GRID, CLEAR = "#E6E9ED", "rgba(0,0,0,0)"
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif'
+BELOW, GAP = 78, 18
+"""Pixels: what stands round the panels of a figure, and between two of them."""
 
 Methods = dict[str, list[Curve]]
 """The seeds of each method in one environment, by label."""
@@ -42,6 +44,17 @@ def scale(**more) -> dict[str, Any]:
     """An axis."""
     line = {"showline": True, "linecolor": FAINT, "gridcolor": GRID, "zeroline": False, "ticks": "", "tickcolor": FAINT}
     return {**line, "exponentformat": "SI", **more}
+
+
+def stacked(heights: list[int]) -> dict[str, Any]:
+    """Axes of panels one below the other, of so many pixels, over the x-axis of the lowest."""
+    whole, top = sum(heights), 1.0
+    found: dict[str, Any] = {"xaxis": scale(tickformat="~s", anchor=ref("y", len(heights) - 1))}
+    for i, height in enumerate(heights):
+        below = GAP if i < len(heights) - 1 else 0
+        found[key("y", i)] = scale(domain=[max(0.0, top - (height - below) / whole), top])
+        top -= height / whole
+    return found
 
 
 def limits_drawn(layout: dict[str, Any], limits: list[float], highest: float, along: str, panel: int) -> None:

@@ -11,14 +11,12 @@ import numpy as np
 
 from bridle.study.axes import cost_name, highest_of, limits_of
 from bridle.study.looks import Look
-from bridle.study.report.layout import Figure, Methods, key, limits_drawn, literal, plain, ref, scale, title
+from bridle.study.report.layout import BELOW, Figure, Methods, key, limits_drawn, literal, plain, ref, stacked, title
 from bridle.study.seeds import Summary, met, summaries
 from bridle.study.series import AXES, Curve, Series
 
-TOP, PANEL, BELOW = 300, 210, 78
-"""Pixels: the panel of the return, a panel of costs, what stands round them."""
-GAP = 18
-"""Pixels between two panels."""
+TOP, PANEL = 300, 210
+"""Pixels: the panel of the return, a panel of costs."""
 FEW = 60
 """Evaluations up to which each is a point."""
 
@@ -40,10 +38,10 @@ def learning(methods: Methods, looks: dict[str, Look]) -> Figure:
     for trace in traces:
         told = trace["meta"]
         trace["visible"] = told["axis"] == axes[0] and (told["part"] != "training" or not evaluated)
-    layout = plain(TOP + PANEL * costs + BELOW, left=64) | _stacked(costs)
+    layout = plain(TOP + PANEL * costs + BELOW, left=64) | stacked([TOP] + [PANEL] * costs)
     layout["yaxis"]["title"] = title("return")
     ends = {x: 1.01 * max(float(one.along(x)[-1]) for one in series_of(curves)) for x in axes}
-    layout["xaxis"] |= {"title": title(AXES[axes[0]]), "range": [0, ends[axes[0]]], "anchor": ref("y", costs)}
+    layout["xaxis"] |= {"title": title(AXES[axes[0]]), "range": [0, ends[axes[0]]]}
     layout["meta"] = {"axes": {x: {"title": AXES[x], "end": ends[x]} for x in axes}}
     for i in range(costs):
         shown = [one.cost[:, i] for c in curves if (one := c if evaluated else c.training) is not None]
@@ -134,15 +132,3 @@ def _said(name: str, more: str = "") -> dict[str, Any]:
     """What stands at the mouse."""
     template = "%{fullData.name}<br>%{x:,.4~r}: <b>%{y:.4~r}</b>" + more + "<extra></extra>"
     return {"name": literal(name), "hovertemplate": template, "hoverinfo": "all"}
-
-
-def _stacked(costs: int) -> dict[str, Any]:
-    """Axes of panels one below the other, the first one higher."""
-    whole, top = TOP + PANEL * costs, 1.0
-    found: dict[str, Any] = {"xaxis": scale(tickformat="~s")}
-    for i in range(1 + costs):
-        share = TOP if i == 0 else PANEL
-        below = GAP if i < costs else 0
-        found[key("y", i)] = scale(domain=[max(0.0, top - (share - below) / whole), top])
-        top -= share / whole
-    return found

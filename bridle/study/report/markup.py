@@ -23,6 +23,15 @@ def listed(texts: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"
 
 
+def keyed(about: str, colours: dict[tuple[str, str], str]) -> str:
+    """What is said of a figure, and its key: the colour of each name, and what is meant by it."""
+    rows = [f"<li>{escape(about)}</li>"] + [
+        f'<li><span class="mark" style="--c:{colour}" data-glyph="■"></span><b>{escape(name)}</b>: {escape(text)}</li>'
+        for (name, text), colour in colours.items()
+    ]
+    return f'<ul class="notes">{"".join(rows)}</ul>'
+
+
 def facts(told: dict[str, str]) -> str:
     """Names and what they are; long ones stand below, over the whole width."""
     short = [(name, text, "") for name, text in told.items() if len(text) <= SHORT]

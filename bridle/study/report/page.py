@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import bridle
 from bridle.study.axes import band_of, evaluated, last_of, seeds_of, several
 from bridle.study.report import appendix
+from bridle.study.report.cases import CASES, COLOURS, cases
 from bridle.study.report.layout import Figure, Methods
 from bridle.study.report.learning import axes_of, learning, series_of
-from bridle.study.report.markup import facts, listed, mark, table_of
+from bridle.study.report.markup import facts, keyed, listed, mark, table_of
 from bridle.study.report.outcomes import box, plane
+from bridle.study.report.trust import trust
 from bridle.study.series import AXES, Curve
 
 if TYPE_CHECKING:
@@ -135,7 +137,8 @@ def _place(report: Report, place: Environment, i: int) -> str:
     tables = "".join(table_of(table, marks) for table, marks in place.tables)
     return (
         f'<section class="env" id="env-{i}"><h2>{escape(name)}</h2><p class="soft">{escape(said)}</p>'
-        f"{_bar(report, place.methods)}{_figures(report, place, i)}{tables}</section>"
+        f"{_bar(report, place.methods)}{_figures(report, place, i)}{tables}{_trust(report, place, i)}{_cases(report, place, i)}"
+        "</section>"
     )
 
 
@@ -194,11 +197,40 @@ def _about_curves(methods: Methods, done: Methods, costs: bool) -> str:
     return f"Learning curves: {'; '.join(filter(None, told))}."
 
 
-def _figure(figure: Figure, name: str, caption: str) -> str:
+def _trust(report: Report, place: Environment, i: int) -> str:
+    """Of runs that learn a model."""
+    told = [_figure(figure, f"{name}-{i}", about) for name, figure, about in trust(place.methods, report.looks)]
+    return _paired("Does the model deserve trust?", told)
+
+
+def _cases(report: Report, place: Environment, i: int) -> str:
+    """Of runs whose policy takes steps in a trust region."""
+    found = cases(place.methods, report.looks)
+    told = [
+        f"<div><b>{mark(report.looks[name])}{escape(name)}</b>{_figure(figure, f'cases-{i}-{k}')}</div>"
+        for k, (name, figure) in enumerate(found.items())
+    ]
+    about = (
+        "Share of the policy's updates by the case that their step in the trust region met: mean over the seeds of a method and "
+        "over a twentieth of the run round each point."
+    )
+    key = keyed(about, dict(zip(CASES.items(), COLOURS, strict=True))) if told else ""
+    return _paired("How free do the limits leave the policy?", told) + key
+
+
+def _paired(heading: str, figures: list[str]) -> str:
+    """Two beside each other; one has the whole width, and of none nothing is said."""
+    if not figures:
+        return ""
+    return f'<h3>{heading}</h3><div class="pair{" single" if len(figures) == 1 else ""}">{"".join(figures)}</div>'
+
+
+def _figure(figure: Figure, name: str, caption: str = "") -> str:
     import plotly.graph_objects as go
 
     told = go.Figure(figure.data, figure.layout).to_json()  # escapes <, > and /
+    about = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return (
         f'<figure><div class="plot" data-name="{name}" style="height:{figure.height}px"></div>'
-        f'<script type="application/json">{told}</script><figcaption>{escape(caption)}</figcaption></figure>'
+        f'<script type="application/json">{told}</script>{about}</figure>'
     )
