@@ -19,35 +19,31 @@ from bridle.core.algorithm import Algorithm, Everything, Update
 from bridle.core.config import check_ranges, check_types
 from bridle.core.names import by_constraint
 from bridle.core.types import CostLimit, Drawn, Rules, Spec, Step, Transition
-from bridle.maths import gaussian
 from bridle.maths.gaussian import Gaussian
 from bridle.maths.moments import Moments, normalise
-from bridle.maths.returns import inverse_variance_gae
 from bridle.nets.mlp import flatten_obs, obs_size
 from bridle.parts.advantages import (
     Experience,
     ValueFit,
     Values,
     advantages,
+    advantages_of_copies,
     experience,
     fit_values,
     joined,
-    per_signal,
-    value_of,
 )
+from bridle.parts.archive import by_policy
 from bridle.parts.dynamics import doubt as doubts
 from bridle.parts.dynamics import fit as fitting
 from bridle.parts.dynamics.lived import as_step, asked, known
 from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out, scale_of
 from bridle.parts.dynamics.model import init as no_model
-from bridle.parts.dynamics.trust import compared, newest
-from bridle.parts.imagination import Imagined, horizon_at, imagine
+from bridle.parts.dynamics.trust import beside, compared, newest
+from bridle.parts.imagination import Imagined, horizon_at, horizons, imagine
 from bridle.parts.on_policy import act as act_plainly
 from bridle.parts.on_policy import listen, look, observed
 from bridle.parts.policies import PlainActor
 
-POLICIES = 4096
-"""Past policies that are told apart in the archive."""
 ENOUGH = 16
 """Steps of each env below which no model is begun."""
 PROBES = 2_000
@@ -231,15 +227,7 @@ def plain(rows: Transition) -> Transition:
 
 
 def update_model(
-    state: State,
-    data: Drawn,
-    key,
-    *,
-    config: Config,
-    spec: Spec,
-    limit: CostLimit,
-    model: Dynamics,
-    rules: Rules,
+    state: State, data: Drawn, key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, rules: Rules
 ):
     """Fit the ensemble to the archive; after the first fit, or after each, calibrate its doubt."""
     k_fit, k_start, k_live, k_judge = jax.random.split(key, 4)
@@ -256,7 +244,7 @@ def update_model(
     def calibrated():
         starts = starts_of(state, rows, config)(k_start, PROBES)
         probed = lived(state, starts, config.probe, k_live, None, config, model, rules)
-        return jnp.maximum(doubt_of(probed), 1e-8)
+        return jnp.maximum(probed.mean_doubt, 1e-8)
 
     due = first | config.recalibrate
     state = state._replace(usual=jax.lax.cond(due, calibrated, lambda: state.usual))
@@ -288,10 +276,11 @@ def update_policy(
     actor, told = cpo.improve(state.actor, batch, beyond, config.policy)
     values, of_values = fit_values(state.values, batch, k_values, config.policy.values)
     moments = observed(state.moments, fresh)
-    doubt = doubt_of(dreamt)
+    doubt = dreamt.mean_doubt
     wanted = config.real * (doubt / state.usual if config.rollouts != "inverse_variance" else jnp.ones(()))
     wanted = jnp.clip(wanted, config.min_real, config.max_real).astype(jnp.int32)
-    metrics |= told | of_values | diagnosed(dreamt, fresh) | {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
+    metrics |= told | of_values | beside(fresh, dreamt.rows) | horizons(dreamt)
+    metrics |= {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
     epoch = state.epoch + 1
     return state._replace(actor=actor, values=values, moments=moments, epoch=epoch, wanted=wanted), metrics, {}
 
@@ -304,22 +293,10 @@ def latest(data: Drawn, config: Config, spec: Spec) -> Transition:
 
 
 def starts_of(state: State, rows: Transition, config: Config):
-    """How paths begin: (key, count) -> observations [count O] of the archive, by policy exp(-resampling x KL(present || past)), then
-    alike within a policy."""
+    """How paths begin: (key, count) -> observations [count O] of the archive."""
     now = state.actor(normalise(state.moments, rows.obs) if state.moments else rows.obs)
-    apart = gaussian.kl(now, Gaussian(rows.extras["mean"], jnp.where(rows.valid[:, None], rows.extras["std"], 1.0)))
-    who, valid = rows.extras["epoch"] % POLICIES, rows.valid.astype(jnp.float32)
-    total = lambda x: jax.ops.segment_sum(x, who, POLICIES)
-    lived = total(valid)
-    mean = jnp.maximum(total(jnp.where(rows.valid, apart, 0.0)) / jnp.maximum(lived, 1.0), 0.0)
-    share = jnp.exp(-config.resampling * mean) / jnp.maximum(lived, 1.0)
-    chance = jnp.cumsum(jnp.where(rows.valid, share[who], 0.0))
-
-    def begin(key, count: int):
-        drawn = jnp.searchsorted(chance, jax.random.uniform(key, (count,)) * chance[-1])
-        return rows.obs[jnp.minimum(drawn, len(valid) - 1)]
-
-    return begin
+    past = Gaussian(rows.extras["mean"], rows.extras["std"])
+    return by_policy(rows.obs, now, past, rows.extras["epoch"], rows.valid, config.resampling)
 
 
 def dreamt_of(state: State, rows: Transition, room, key, config: Config, model: Dynamics, rules: Rules) -> Imagined:
@@ -364,24 +341,13 @@ def by_inverse_variance(
     mine = jax.tree.map(lambda leaf: leaf[:, who, jnp.arange(paths)], every)
     obs, _, dist, log_prob = look(state, mine.rows)
     next_obs = normalise(state.moments, every.rows.next_obs) if state.moments else every.rows.next_obs
-    value = value_of(state.values, obs)
-    masks = jnp.asarray([True] + [config.policy.cost_after_death == "masked"] * constraints)
-    policy = config.policy
-    found, spread = inverse_variance_gae(
-        jnp.concatenate([every.rows.reward[..., None], every.rows.cost], -1),
-        value,
-        value_of(state.values, next_obs),
-        every.rows.terminated[..., None] & masks,
-        every.rows.valid,
-        who,
-        per_signal(policy.discount, policy.cost_discount, constraints),
-        per_signal(policy.trace, policy.cost_trace, constraints),
+    found, targets, sure = advantages_of_copies(
+        state.values, every.rows, who, obs, next_obs, config.policy, config.most_variance
     )
-    sure = (spread <= config.most_variance * jnp.maximum(spread[0].mean(0), 1e-8)).all(-1)
-    valid = mine.rows.valid & jnp.cumprod(sure, 0).astype(bool)
+    valid = mine.rows.valid & sure
     ends = valid & ~jnp.concatenate([valid[1:], jnp.zeros_like(valid[:1])])
     kept = mine.rows._replace(valid=valid, truncated=ends & ~mine.rows.terminated)
-    return mine._replace(rows=kept), experience(kept, obs, dist, log_prob, found, found + value)
+    return mine._replace(rows=kept), experience(kept, obs, dist, log_prob, found, targets)
 
 
 def lived(
@@ -407,27 +373,7 @@ def world_of(state: State, config: Config, model: Dynamics, rules: Rules) -> Ste
     return as_step(state.model, state.margin.shape[0], model, doubt=measure, **told)
 
 
-def doubt_of(imagined: Imagined):
-    """Mean doubt of a step."""
-    return imagined.doubt.sum() / jnp.maximum(imagined.rows.valid.sum(), 1)
-
-
 def of_rows(state: State, rows: Transition, config: Config) -> Experience:
     """Rows [L N ...], lived or imagined, as learning takes them."""
     obs, next_obs, dist, log_prob = look(state, rows)
     return experience(rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config.policy))
-
-
-def diagnosed(dreamt: Imagined, fresh: Transition) -> dict:
-    """What tells whether to trust the model: reward and cost a step, real and imagined, and how long paths were."""
-    mean = lambda x, valid: jnp.where(valid, x, 0.0).sum() / jnp.maximum(valid.sum(), 1)
-    told = {}
-    for name, rows in (("real", fresh), ("imagined", dreamt.rows)):
-        told[f"{name}_steps"] = rows.valid.sum().astype(jnp.float32)
-        told[f"{name}_reward"] = mean(rows.reward, rows.valid)
-        told[f"{name}_cost"] = mean(rows.cost.sum(-1), rows.valid)
-    ends = dreamt.rows.truncated | dreamt.rows.terminated
-    lengths = jnp.where(ends, dreamt.age + 1.0, jnp.nan)
-    quartiles = jnp.nan_to_num(jnp.nanquantile(lengths, jnp.asarray([0.0, 0.25, 0.5, 0.75, 1.0])))
-    told |= {"horizon": mean(dreamt.age + 1.0, ends)}
-    return told | {f"horizon_q{k}": quartiles[k] for k in range(5)}

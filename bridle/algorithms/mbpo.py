@@ -23,8 +23,8 @@ from bridle.parts.dynamics.doubt import normalised_variance
 from bridle.parts.dynamics.lived import as_step, asked, known
 from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out, scale_of
 from bridle.parts.dynamics.model import init as no_model
-from bridle.parts.dynamics.trust import compared, newest
-from bridle.parts.imagination import horizon_at, imagine
+from bridle.parts.dynamics.trust import beside, compared, newest
+from bridle.parts.imagination import horizon_at, horizons, imagine
 
 
 def _model() -> Dynamics:
@@ -165,20 +165,17 @@ def update_model(state: State, data: Drawn, key, *, config: Config, spec: Spec, 
     chance = jnp.cumsum(rows.valid.astype(jnp.int32))
     at = jnp.searchsorted(chance, jax.random.randint(k_start, (config.paths,), 1, chance[-1] + 1))
     actor = (state.agent.actor, state.agent.moments)
-    imagined = imagine(
+    dreamt = imagine(
         world(state.model, ends=state.ends),
         lambda obs, key: (sac.act(actor, (), obs, key, True, config=config)[1], {}),
         rows.obs[at],
         horizon_at(data.step // config.epoch, config.schedule),
         k_live,
         cap=max(config.schedule[2:]),
-    ).rows
-    dreams = remembered(state.dreams, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), imagined))
-    mean = lambda x, valid: jnp.where(valid, x, 0.0).sum() / jnp.maximum(valid.sum(), 1)
-    metrics = {"dreams": dreams.held.astype(jnp.float32), "horizon": imagined.valid.sum(0).mean()}
-    for name, part in (("real", lived), ("imagined", imagined)):
-        metrics[f"{name}_reward"] = mean(part.reward, part.valid)
-        metrics[f"{name}_cost"] = mean(part.cost.sum(-1), part.valid)
+    )
+    imagined = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), dreamt.rows)
+    dreams = remembered(state.dreams, imagined)
+    metrics = {"dreams": dreams.held.astype(jnp.float32)} | beside(rows, imagined) | horizons(dreamt)
     return state._replace(dreams=dreams), told | before | metrics, {}
 
 

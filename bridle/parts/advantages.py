@@ -11,14 +11,14 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from bridle.core.config import check_ranges, check_types
 from bridle.core.types import Transition
 from bridle.maths.gaussian import Gaussian
 from bridle.maths.minibatches import one_pass
 from bridle.maths.moments import Moments, no_moments, see
-from bridle.maths.returns import gae
+from bridle.maths.returns import gae, inverse_variance_gae
 from bridle.nets.mlp import MLP
 
 
@@ -142,6 +142,34 @@ def advantages(
         per_signal(config.trace, config.cost_trace, constraints),
     )
     return found, found + value
+
+
+def advantages_of_copies(
+    values: Values,
+    rows: Transition,
+    who: Int[Array, " B"],
+    obs: Float[Array, "L B O"],
+    next_obs: Float[Array, "L E B O"],
+    config,
+    most: float,
+) -> tuple[Float[Array, "L B K"], Float[Array, "L B K"], Bool[Array, "L B"]]:
+    """The same of paths [L E B ...] that each of E members lived on its own, weighed by their variance: of the copy `who` [B], whose
+    observations `obs` are; and which steps come before that variance exceeds `most` times that of first steps."""
+    constraints = rows.cost.shape[-1]
+    value = value_of(values, obs)
+    masks = jnp.asarray([True] + [config.cost_after_death == "masked"] * constraints)
+    found, spread = inverse_variance_gae(
+        jnp.concatenate([rows.reward[..., None], rows.cost], -1),
+        value,
+        value_of(values, next_obs),
+        rows.terminated[..., None] & masks,
+        rows.valid,
+        who,
+        per_signal(config.discount, config.cost_discount, constraints),
+        per_signal(config.trace, config.cost_trace, constraints),
+    )
+    sure = (spread <= most * jnp.maximum(spread[0].mean(0), 1e-8)).all(-1)
+    return found, found + value, jnp.cumprod(sure, 0).astype(bool)
 
 
 def experience(

@@ -32,6 +32,11 @@ class Imagined(NamedTuple):
         """Of each path, all its steps together, where none followed another."""
         return self.doubt.sum(0)
 
+    @property
+    def mean_doubt(self) -> Float[Array, ""]:
+        """Of a step."""
+        return self.doubt.sum() / jnp.maximum(self.rows.valid.sum(), 1)
+
 
 class _Path(NamedTuple):
     obs: Float[Array, "B O"]
@@ -123,6 +128,15 @@ def _lived(path: _Path, step: Step, act: Callable, key, length, budget):
     total = path.total + kept.sum(dtype=jnp.int32)
     after = _Path(row.next_obs, kept & ~terminated, path.doubt + doubt, path.age + kept, total)
     return after, (row, doubt, path.age)
+
+
+def horizons(imagined: Imagined) -> dict[str, Float[Array, ""]]:
+    """Metrics of how many steps paths had: their mean `horizon`, and `horizon_q0` to `horizon_q4`, least, quartiles and greatest."""
+    ends = imagined.rows.truncated | imagined.rows.terminated
+    lengths = jnp.where(ends, imagined.age + 1.0, jnp.nan)
+    quartiles = jnp.nan_to_num(jnp.nanquantile(lengths, jnp.asarray([0.0, 0.25, 0.5, 0.75, 1.0])))
+    told = {"horizon": jnp.nan_to_num(jnp.nanmean(lengths))}
+    return told | {f"horizon_q{k}": quartiles[k] for k in range(5)}
 
 
 def horizon_at(epoch, schedule: tuple[int, int, int, int]) -> Int[Array, ""]:

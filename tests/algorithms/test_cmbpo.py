@@ -14,6 +14,7 @@ from bridle.algorithms import cmbpo, cpo
 from bridle.core.types import CostLimit, Rules
 from bridle.data.replay import Ring
 from bridle.envs import make
+from bridle.maths import gaussian
 from bridle.parts import advantages
 from bridle.parts.advantages import ValueFit
 from bridle.parts.dynamics.lived import asked, known
@@ -101,7 +102,7 @@ def test_paths_begin_where_past_policies_were_by_their_divergence(learner, alpha
     )
     now = state.actor(cmbpo.normalise(state.moments, jnp.asarray(rows.obs)))
     kl = np.asarray(
-        cmbpo.gaussian.kl(now, cmbpo.Gaussian(rows.extras["mean"], np.where(valid[:, None], rows.extras["std"], 1.0)))
+        gaussian.kl(now, cmbpo.Gaussian(rows.extras["mean"], np.where(valid[:, None], rows.extras["std"], 1.0)))
     )
     numbered = rows._replace(obs=jnp.concatenate([rows.obs, jnp.arange(len(valid))[:, None] * 1.0], -1))
     actor = lambda obs: state.actor(obs[..., :-1])

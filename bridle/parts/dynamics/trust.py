@@ -58,6 +58,16 @@ def compared(step: Step, rows: Transition, deviation: Float[Array, " O"], key) -
     return told
 
 
+def beside(real: Transition, imagined: Transition) -> dict[str, Float[Array, ""]]:
+    """Metrics of what was lived and of what was imagined: `real_steps`, `real_reward` and `real_cost` of a step, `imagined_...` alike."""
+    told = {}
+    for name, rows in (("real", real), ("imagined", imagined)):
+        mean = lambda x, rows=rows: jnp.where(rows.valid, x, 0.0).sum() / jnp.maximum(rows.valid.sum(), 1)
+        told[f"{name}_steps"] = rows.valid.sum().astype(jnp.float32)
+        told |= {f"{name}_reward": mean(rows.reward), f"{name}_cost": mean(rows.cost.sum(-1))}
+    return told
+
+
 def rank_correlation(x: Float[Array, " B"], y: Float[Array, " B"], counts) -> Float[Array, ""]:
     """Spearman's, over those that count; 0 where nothing varies."""
     rank = lambda v: jnp.argsort(jnp.argsort(jnp.where(counts, v, jnp.inf))).astype(jnp.float32)
