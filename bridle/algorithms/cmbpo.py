@@ -54,7 +54,7 @@ AT_MOST = 2
 
 def _policy() -> cpo.Config:
     values = ValueFit(hidden=(128, 128), members=3, passes=5, batch=512)
-    return cpo.Config(hidden=(128, 128), values=values, aim=0.5, margin_rate=0.02, margin_most=0.5)
+    return cpo.Config(hidden=(128, 128), values=values, aim=0.7, margin_rate=0.02, margin_most=0.5)
 
 
 def _model() -> Dynamics:
