@@ -40,7 +40,7 @@ SMALL = {
     "max_real": 64,
     "paths": 8,
     "longest": 4,
-    "dreams": 64,
+    "dreams": 128,
     "epoch": 32,
 }
 """What makes a config small, where it has such a field."""

@@ -6,8 +6,8 @@ bring back. In all of them the E-step solves its dual exactly, where the origina
 
 from __future__ import annotations
 
-from bridle.algorithms.presets import cmbpo, cvpo_safe_rl, ensembles, fsrl, icml22, omnisafe, ours
+from bridle.algorithms.presets import cmbpo, cvpo_safe_rl, ensembles, fsrl, icml22, mbpo, omnisafe, ours
 from bridle.algorithms.presets.preset import Preset
 
-SOURCES = (cvpo_safe_rl, fsrl, omnisafe, ensembles, icml22, cmbpo, ours)
+SOURCES = (cvpo_safe_rl, fsrl, omnisafe, ensembles, icml22, cmbpo, mbpo, ours)
 PRESETS: dict[str, Preset] = {name: preset for source in SOURCES for name, preset in source.PRESETS.items()}

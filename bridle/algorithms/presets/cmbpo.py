@@ -65,7 +65,7 @@ CMBPO = {
     "memory": 300_000,
 }
 OPTIONS = {"env": "HalfCheetahSafe-v2", "cost_limit": (10.0,), "num_envs": 1, "steps": 10_000_000}
-SAME = "one round of paths an update, not as many as fill the batch; policies move by our line search; the first fit is capped by gradient steps"
+SAME = "a path begins where one has ended, not all together in rounds; policies move by our line search; the first fit is capped by gradient steps"
 
 
 def _with(constrain: str, **own) -> dict:
@@ -78,6 +78,13 @@ PRESETS: dict[str, Preset] = {
     ),
     "cmbpo-hcs": Preset(
         "cmbpo", _with("yes"), OPTIONS, "CMBPO's config cmbpo_hcs with its constraint on", f"constrained; {SAME}"
+    ),
+    "cmbpo-hcs-inverse-variance": Preset(
+        "cmbpo",
+        _with("yes", rollouts="inverse_variance", explore=20_000, min_real=1_000, fit_every=2_048, most_variance=15.0),
+        OPTIONS | {"steps": 5_000_000},
+        "the mode inverse_variance of the repository before CMBPO's, ConstrainedMBPO",
+        f"members act by the same draws of the policy; {SAME}",
     ),
     "cmbpo-antsafe": Preset(
         "cmbpo",
