@@ -101,7 +101,9 @@ class Config:
     doubt: Literal["kl", "kl_max", "variance"] = "kl"
     """How far members disagree: KL of all pairs (mean or greatest over an observation's dimensions), or variance of their means."""
     probe: int = 5
-    """Steps of the paths by which doubt is calibrated, after the first fit; the budget of a path is so many times their mean doubt."""
+    """Steps of the paths by which doubt is calibrated, after the first fit."""
+    budget: float = 15.0
+    """Doubt that a path may gather, in that of a usual step when it was calibrated (5 in published code)."""
     recalibrate: bool = False
     """Calibrate after each fit anew; else the budget stays, and paths grow longer as the model improves."""
     sampled: bool = False
@@ -121,6 +123,7 @@ class Config:
         counts = {name: (getattr(self, name) > 0, "an integer > 0") for name in (*names, "probe", "memory")}
         own = {
             "resampling": (self.resampling >= 0, "a number >= 0"),
+            "budget": (self.budget > 0, "a number > 0"),
             "most_variance": (self.most_variance > 0, "a number > 0"),
             "schedule": (
                 len(self.schedule) == 4 and self.schedule[0] <= self.schedule[1] and min(self.schedule[2:]) > 0,
@@ -309,7 +312,7 @@ def dreamt_of(state: State, rows: Transition, room, key, config: Config, model: 
         begin(k_start, config.paths),
         length,
         k_live,
-        config.probe * state.usual if uncertain else None,
+        config.budget * state.usual if uncertain else None,
         config,
         model,
         rules,

@@ -60,6 +60,7 @@ CMBPO = {
     "schedule": (10, 500, 5, 30),
     "doubt": "kl",
     "probe": 5,
+    "budget": 5.0,
     "sampled": False,
     "resampling": 2.0,
     "memory": 300_000,
