@@ -249,8 +249,7 @@ def update_model(
         probed = lived(state, starts, config.probe, k_live, None, config, model, rules)
         return jnp.maximum(probed.mean_doubt, 1e-8)
 
-    due = first | config.recalibrate
-    state = state._replace(usual=jax.lax.cond(due, calibrated, lambda: state.usual))
+    state = state._replace(usual=jax.lax.cond(first | config.recalibrate, calibrated, lambda: state.usual))
     return state, told | before | {"usual_doubt": state.usual}, {}
 
 
@@ -329,9 +328,8 @@ def by_inverse_variance(
     k_start, k_live, k_who = jax.random.split(key, 3)
     paths, members = -(-config.batch // config.longest), model.members
     starts = starts_of(state, rows, config)(k_start, paths)
-    constraints = state.margin.shape[0]
     told = {"sample": config.sampled, "rules": rules, "ends": state.ends, "copies": True}
-    step = as_step(state.model, constraints, model, **told)
+    step = as_step(state.model, state.margin.shape[0], model, **told)
 
     def acts(obs, key):
         alike = lambda obs: act_plainly((state.actor, state.moments), (), obs, key, True)[1:]
