@@ -79,11 +79,11 @@ class Config:
     """Gradient steps of the model's first fit at most."""
     fit_every: int = 1_000
     """Env steps between two fits of the model."""
-    real: int = 2_000
+    real: int = 1_000
     """Env steps before the policy's second update; later ones wait for fewer or more, as doubt falls or grows."""
-    min_real: int = 1_000
+    min_real: int = 500
     """At least so many."""
-    max_real: int = 10_000
+    max_real: int = 5_000
     """At most so many."""
     batch: int = 16_000
     """Steps that the policy learns from: real ones, and imagined ones for the rest."""
@@ -102,8 +102,8 @@ class Config:
     """How far members disagree: KL of all pairs (mean or greatest over an observation's dimensions), or variance of their means."""
     probe: int = 5
     """Steps of the paths by which doubt is calibrated, after the first fit."""
-    budget: float = 15.0
-    """Doubt that a path may gather, in that of a usual step when it was calibrated (5 in published code)."""
+    budget: float = 5.0
+    """Doubt that a path may gather, in that of a usual step when it was calibrated."""
     recalibrate: bool = False
     """Calibrate after each fit anew; else the budget stays, and paths grow longer as the model improves."""
     sampled: bool = False
