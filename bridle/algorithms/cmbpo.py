@@ -36,9 +36,9 @@ from bridle.parts.archive import by_policy
 from bridle.parts.dynamics import doubt as doubts
 from bridle.parts.dynamics import fit as fitting
 from bridle.parts.dynamics.lived import as_step, asked, known
-from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out, scale_of
+from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out
 from bridle.parts.dynamics.model import init as no_model
-from bridle.parts.dynamics.trust import beside, compared, newest
+from bridle.parts.dynamics.trust import beside, judged, newest
 from bridle.parts.imagination import Imagined, horizon_at, horizons, imagine
 from bridle.parts.on_policy import act as act_plainly
 from bridle.parts.on_policy import listen, look, observed
@@ -127,7 +127,7 @@ class Config:
             "most_variance": (self.most_variance > 0, "a number > 0"),
             "schedule": (
                 len(self.schedule) == 4 and self.schedule[0] <= self.schedule[1] and min(self.schedule[2:]) > 0,
-                "four integers: first and last update, first and last length",
+                "four integers: first update <= last update, first and last length > 0",
             ),
             "max_real": (self.min_real <= self.max_real, "an integer >= min_real"),
             "batch": (self.max_real <= self.batch, "an integer >= max_real"),
@@ -235,9 +235,7 @@ def update_model(
     """Fit the ensemble to the archive; after the first fit, or after each, calibrate its doubt."""
     k_fit, k_start, k_live, k_judge = jax.random.split(key, 4)
     data = data._replace(rows=plain(data.rows))
-    unseen = newest(data, max(1, config.fit_every // spec.num_envs), spec)
-    deviation = scale_of(state.model.inputs, True)[1][: obs_size(spec.obs)]
-    before = compared(world_of(state, config, model, rules), unseen, deviation, k_judge)
+    before = judged(state.model, world_of(state, config, model, rules), data, config.fit_every, spec, k_judge)
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows)
     first = state.model.fits == 0
     most = jnp.where(first, config.first_updates, model.max_updates or UNBOUNDED)

@@ -21,9 +21,9 @@ from bridle.nets.mlp import flatten_obs, obs_size
 from bridle.parts.dynamics import fit as fitting
 from bridle.parts.dynamics.doubt import normalised_variance
 from bridle.parts.dynamics.lived import as_step, asked, known
-from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out, scale_of
+from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out
 from bridle.parts.dynamics.model import init as no_model
-from bridle.parts.dynamics.trust import beside, compared, newest
+from bridle.parts.dynamics.trust import beside, judged
 from bridle.parts.imagination import horizon_at, horizons, imagine
 
 
@@ -71,7 +71,7 @@ class Config(sac.Config):
         ordered = len(self.schedule) == 4 and self.schedule[0] <= self.schedule[1] and min(self.schedule[2:]) > 0
         own |= {
             "n_step": (self.n_step == 1, "1: imagined steps are drawn one by one"),
-            "schedule": (ordered, "four integers: first and last epoch, first and last length"),
+            "schedule": (ordered, "four integers: first epoch <= last epoch, first and last length > 0"),
             "real_share": (0.0 <= self.real_share <= 1.0, "a number in [0, 1]"),
         }
         check_ranges(self, own)
@@ -154,10 +154,8 @@ def update_model(state: State, data: Drawn, key, *, config: Config, spec: Spec, 
     k_judge, k_fit, k_start, k_live = jax.random.split(key, 4)
     lived = data.rows._replace(obs=flatten_obs(data.rows.obs, 2), next_obs=flatten_obs(data.rows.next_obs, 2))
     world = partial(as_step, constraints=lived.cost.shape[-1], config=model, sample=config.sampled, rules=rules)
-    unseen = newest(data._replace(rows=lived), max(1, config.fit_every // spec.num_envs), spec)
-    deviation = scale_of(state.model.inputs, True)[1][: obs_size(spec.obs)]
-    judged = world(state.model, doubt=normalised_variance, ends=state.ends)
-    before = compared(judged, unseen, deviation, k_judge)
+    doubting = world(state.model, doubt=normalised_variance, ends=state.ends)
+    before = judged(state.model, doubting, data._replace(rows=lived), config.fit_every, spec, k_judge)
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), lived)
     most = jnp.where(state.model.fits == 0, config.first_updates, model.max_updates or UNBOUNDED)
     fitted, told = fitting.fit(state.model, rows, rows.valid, held_out(rows.valid, model), k_fit, model, most)

@@ -28,6 +28,7 @@ SMALL = off_policy.SMALL | {
     "paths": 2_000,
     "schedule": (1, 4, 1, 2),
     "dreams": 8_000,
+    "aim": 0.85,
 }
 
 

@@ -97,6 +97,8 @@ LEARNERS = {
     "focops": ON_POLICY | {"batch": 32},
     "cmbpo": {"policy": {"hidden": (16,), "values": VALUES}, "model": MODEL, "explore": 128, "first_updates": 8, "fit_every": 64,
               "real": 128, "min_real": 64, "max_real": 160, "paths": 16, "longest": 5, "batch": 200, "memory": 600},
+    "mbpo-pid": {"hidden": (16,), "model": MODEL, "batch": 32, "every": 64, "times": 4, "warmup": 128, "first_updates": 8,
+                 "fit_every": 128, "paths": 64, "schedule": (1, 2, 1, 3), "epoch": 256, "dreams": 400, "memory": 600},
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bridle.core.types import Drawn, Spec, Step, Transition
+from bridle.parts.dynamics.model import Model, scale_of
 
 HORIZONS = (1, 2, 4, 8, 16)
 """Steps after which model and world are compared."""
@@ -19,6 +20,14 @@ def newest(data: Drawn, rows: int, spec: Spec) -> Transition:
     whole = data.rows.valid.shape[0]
     index = ((data.step / spec.num_envs).astype(jnp.int32) - rows + jnp.arange(rows)) % whole
     return jax.tree.map(lambda leaf: leaf[index], data.rows)
+
+
+def judged(model: Model, step: Step, data: Drawn, steps: int, spec: Spec, key) -> dict[str, Float[Array, ""]]:
+    """What `compared` tells of the newest env steps in a ring whose observations are flat; 0 of a model that was never fitted."""
+    unseen = newest(data, max(1, steps // spec.num_envs), spec)
+    deviation = scale_of(model.inputs, True)[1][: unseen.obs.shape[-1]]
+    told = compared(step, unseen, deviation, key)
+    return {name: jnp.where(model.fits > 0, value, 0.0) for name, value in told.items()}
 
 
 def compared(step: Step, rows: Transition, deviation: Float[Array, " O"], key) -> dict[str, Float[Array, ""]]:

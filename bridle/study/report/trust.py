@@ -65,8 +65,7 @@ def _paths(methods: Methods, looks: dict[str, Look]) -> Told | None:
 
     about = (
         f"Sums {over} of experience that the model has not learned from: real (solid), and as the model tells it from the same "
-        "observation on, with the actions that were taken (dashes). A gap is an error of the model. The first point of a run "
-        "is from before the model's first fit."
+        "observation on, with the actions that were taken (dashes). A gap is an error of the model."
     )
     return Told("paths", _compared(methods, looks, panels, of), about)
 
