@@ -54,7 +54,7 @@ AT_MOST = 2
 
 def _policy() -> cpo.Config:
     values = ValueFit(hidden=(128, 128), members=3, passes=5, batch=512)
-    return cpo.Config(hidden=(128, 128), values=values, aim=0.7, margin_rate=0.02, margin_most=0.5)
+    return cpo.Config(hidden=(128, 128), values=values, aim=0.5, margin_rate=0.02, margin_most=0.5)
 
 
 def _model() -> Dynamics:
@@ -79,11 +79,11 @@ class Config:
     """Gradient steps of the model's first fit at most."""
     fit_every: int = 1_000
     """Env steps between two fits of the model."""
-    real: int = 1_000
+    real: int = 2_000
     """Env steps before the policy's second update; later ones wait for fewer or more, as doubt falls or grows."""
-    min_real: int = 500
+    min_real: int = 1_000
     """At least so many."""
-    max_real: int = 5_000
+    max_real: int = 10_000
     """At most so many."""
     batch: int = 16_000
     """Steps that the policy learns from: real ones, and imagined ones for the rest."""
