@@ -77,7 +77,7 @@ PEERS = {
         ),
     ),
     "omnisafe_on_policy": Peer(
-        "whole epochs of 4,000 steps on OmniSafe's task and on bridle's own of that name, 64x64, 25 a limit",
+        "whole epochs of 4,000 steps, 64x64, limit 25; theirs on OmniSafe's task, ours on our own of that name",
         "env steps/s",
         (
             Way(
