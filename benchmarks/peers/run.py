@@ -113,9 +113,10 @@ the peer's in the same round. By processor time: the same of what was done in a 
 machine disturbs less. Every process has the same cores and as many threads. Counting begins when learning goes on and all is
 compiled, and lasts {seconds:g} s.
 
-End to end is the peer's `learn` and ours by `bridle.train`, as `--num-envs 1 --every 64 --times 64 --n-step 1` would have it: env,
-policy, replay, updates, rows of metrics, and no evaluation. Safety-Gymnasium does not run beside current NumPy, so that bridle's
-SafetyPointGoal1-v0 is a process of OmniSafe's environment behind a pipe."""
+End to end is the peer's `learn` and ours by `bridle.train`: env, policy, replay, updates, rows of metrics, and no evaluation. Off-policy
+it is as `--num-envs 1 --every 64 --times 64 --n-step 1` would have it, and since Safety-Gymnasium does not run beside current NumPy,
+bridle's SafetyPointGoal1-v0 is a process of OmniSafe's environment behind a pipe; on-policy it is 32 copies of our own world, with as
+many passes and minibatches as the peer's."""
 
 
 def main(words: list[str] | None = None) -> int:

@@ -51,7 +51,7 @@ def test_the_limit_is_met_near_the_best_return_on_a_quarter_of_the_steps_of_cpo(
     returns, cost, optimum, progress = off_policy.learn("toy/Corridor-v0", (3.0,), 24_000, cmbpo.Config(**SMALL))
     assert cost[0] <= 1.05 * 3.0 and returns >= 0.9 * optimum.returns, (returns, cost, optimum)
     assert cost[0] > 1.0, "and the limit is made use of"
-    assert progress.state.model.fits > 50 and progress.state.epoch > 30
+    assert progress.state.model.fits > 50 and progress.state.epoch > 40
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,11 @@ def test_costs_and_ends_are_learned_where_no_rule_tells_them():
     spared = asked(cmbpo.Config().model, ruled, True)
     assert spared.learn_cost == "no" and not spared.learn_termination
     assert asked(cmbpo.Config().model, Rules(), False).learn_cost == "no"
-    assert known(dataclasses.replace(world, rules=ruled)) == ruled and known(world) == Rules()
+    ruled_world = dataclasses.replace(world, rules=ruled)
+    assert known(ruled_world) == ruled and known(world) == Rules()
+    for rules, learned in (("known", "reward"), ("learned", "reward, cost, terminated")):
+        about = cmbpo.Config(rules=rules).build(ruled_world, CostLimit((3.0,))).about
+        assert about[-1] == f"the model learns next observations and {learned}"
 
 
 def test_a_policy_that_was_learned_by_rules_is_loaded_without_them(tmp_path):
