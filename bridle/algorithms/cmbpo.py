@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from bridle.algorithms import cpo
 from bridle.core.algorithm import Algorithm, Everything, Update
 from bridle.core.config import check_ranges, check_types
-from bridle.core.names import by_constraint
+from bridle.core.names import by_constraint, one_each
 from bridle.core.types import CostLimit, Drawn, Rules, Spec, Step, Transition
 from bridle.maths.gaussian import Gaussian
 from bridle.maths.moments import Moments, normalise
@@ -41,7 +41,7 @@ from bridle.parts.dynamics.model import init as no_model
 from bridle.parts.dynamics.trust import beside, judged, newest
 from bridle.parts.imagination import Imagined, horizon_at, horizons, imagine
 from bridle.parts.on_policy import act as act_plainly
-from bridle.parts.on_policy import listen, look, observed
+from bridle.parts.on_policy import foreseen, listen, look, observed
 from bridle.parts.policies import PlainActor
 
 ENOUGH = 16
@@ -114,6 +114,8 @@ class Config:
     """Take cost, termination and reward from the world's rules where it tells them, or learn them all."""
     joint: bool = False
     """Centre and scale the advantages of real and imagined steps together; else apart, as published code does."""
+    foresee: bool = True
+    """Count what steps of the policy promised of cost since the env steps over which an episode's cost is heard; else it is heard late."""
     memory: int = 100_000
     """Env steps that the archive holds."""
 
@@ -169,7 +171,7 @@ class Config:
         learned = [name for name in ("reward", "cost", "terminated") if getattr(rules, name) is None]
         return Algorithm(
             init=partial(init, **bound),
-            actor=lambda state: (state.actor, state.moments, state.epoch),
+            actor=lambda state: (state.actor, state.moments, state.epoch, state.promised),
             begin=lambda num_envs: (),
             act=act,
             updates=updates,
@@ -186,6 +188,8 @@ class State(NamedTuple):
     actor: PlainActor
     values: Values
     margin: jax.Array
+    promised: jax.Array
+    """[C], what all steps of the policy promised of cost a step."""
     moments: Moments | tuple
     model: Model
     epoch: jax.Array
@@ -206,6 +210,7 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, 
         actor=start.actor,
         values=start.values,
         margin=start.margin,
+        promised=jnp.zeros(c),
         moments=start.moments,
         model=no_model(k_model, o, spec.action.size, c, model),
         epoch=jnp.zeros((), jnp.int32),
@@ -217,11 +222,12 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, 
 
 def act(actor, carry, obs, key, explore: bool):
     """As on-policy learners do, and it is noted which policy acted, and how it was distributed."""
-    network, moments, epoch = actor
+    network, moments, epoch, promised = actor
     obs = flatten_obs(obs, 1)
     carry, action, extras = act_plainly((network, moments), carry, obs, key, explore)
     dist = network(normalise(moments, obs) if moments else obs)
-    return carry, action, extras | {"mean": dist.mean, "std": dist.scale, "epoch": jnp.full(len(obs), epoch)}
+    when = {"epoch": jnp.full(len(obs), epoch), "promised": jnp.tile(promised, (len(obs), 1))}
+    return carry, action, extras | when | {"mean": dist.mean, "std": dist.scale}
 
 
 def plain(rows: Transition) -> Transition:
@@ -271,9 +277,14 @@ def update_policy(
     metrics, beyond = {}, jnp.zeros_like(state.margin)
     if config.constrained:
         heard = listen(recent, spec)
-        state, beyond = cpo.hold_back(state, heard, real, fresh, data.step, config.policy, spec, limit)
-        metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
+        now = foreseen(heard, recent, state.promised) if config.foresee else heard
+        state, beyond = cpo.hold_back(state, heard, now, real, fresh, data.step, config.policy, spec, limit)
+        metrics = by_constraint("episode_cost", heard.cost) | by_constraint("foreseen_cost", now.cost)
+        metrics |= by_constraint("margin", state.margin * spec.horizon)
     actor, told = cpo.improve(state.actor, batch, beyond, config.policy)
+    if config.constrained:
+        gains = jnp.stack([told[name] for name in one_each("cost_gain", len(beyond))])
+        state = state._replace(promised=state.promised + gains)
     values, of_values = fit_values(state.values, batch, k_values, config.policy.values)
     moments = observed(state.moments, fresh)
     doubt = dreamt.mean_doubt

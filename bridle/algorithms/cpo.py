@@ -123,7 +123,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     metrics, beyond = {}, jnp.zeros_like(state.margin)
     if config.constrained:
         heard = listen(data.rows, spec)
-        state, beyond = hold_back(state, heard, batch, rows, data.step, config, spec, limit)
+        state, beyond = hold_back(state, heard, heard, batch, rows, data.step, config, spec, limit)
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
     actor, told = improve(state.actor, batch, beyond, config)
     values, of_values = fit_values(state.values, batch, key, config.values)
@@ -132,15 +132,16 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
 
 
 def hold_back(
-    state: State, heard: Heard, batch: Experience, rows, step, config: Config, spec: Spec, limit: CostLimit
+    state: State, heard: Heard, now: Heard, batch: Experience, rows, step, config: Config, spec: Spec, limit: CostLimit
 ) -> tuple[State, jax.Array]:
-    """The state with its margin moved, and by how much cost exceeds what is aimed at, margin included: [C], cost a step."""
+    """The state with its margin moved by what was heard, and by how much cost `now` exceeds what is aimed at, margin included: [C], cost a
+    step."""
     aimed = config.aim * limit.at(step)
     grown = config.margin_decay * state.margin + config.margin_rate * (heard.cost - aimed) / spec.horizon
     most = config.margin_most * jnp.maximum(limit.at(step), 1.0) / spec.horizon
     margin = jnp.clip(grown, 0.0, most)
     if config.cost_mode == "episode":
-        beyond = (heard.cost - aimed) / heard.length
+        beyond = (now.cost - aimed) / now.length
     elif config.cost_mode == "rate":
         valid = rows.valid[..., None]
         beyond = jnp.where(valid, rows.cost, 0.0).sum((0, 1)) / jnp.maximum(valid.sum(), 1) - aimed / spec.horizon

@@ -139,7 +139,7 @@ def test_the_margin_follows_its_recursion_within_its_bounds():
     expected = 0.0
     for cost in (5.0, 6.0, 2.0, 0.0, 0.0, 30.0, 30.0):
         heard = Heard(jnp.asarray([cost]), jnp.asarray(20.0))
-        state, beyond = cpo.hold_back(state, heard, batch, None, 0, config, world.spec, CostLimit((3.0,)))
+        state, beyond = cpo.hold_back(state, heard, heard, batch, None, 0, config, world.spec, CostLimit((3.0,)))
         expected = min(max(0.9 * expected + 0.1 * (cost - 3.0) / 20, 0.0), 0.5 * 3.0 / 20)
         excess = (cost - 3.0) / 20 + expected
         assert np.isclose(state.margin[0], expected)
