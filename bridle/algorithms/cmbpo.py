@@ -39,7 +39,7 @@ from bridle.parts.dynamics.lived import as_step, asked, known
 from bridle.parts.dynamics.model import UNBOUNDED, Dynamics, Model, held_out
 from bridle.parts.dynamics.model import init as no_model
 from bridle.parts.dynamics.trust import beside, judged, newest
-from bridle.parts.imagination import Imagined, horizon_at, horizons, imagine
+from bridle.parts.imagination import Imagined, horizon_at, horizons, imagine, imagine_copies
 from bridle.parts.on_policy import act as act_plainly
 from bridle.parts.on_policy import foreseen, listen, look, observed
 from bridle.parts.policies import PlainActor
@@ -282,9 +282,7 @@ def update_policy(
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("foreseen_cost", now.cost)
         metrics |= by_constraint("margin", state.margin * spec.horizon)
     actor, told = cpo.improve(state.actor, batch, beyond, config.policy)
-    if config.constrained:
-        gains = jnp.stack([told[name] for name in one_each("cost_gain", len(beyond))])
-        state = state._replace(promised=state.promised + gains)
+    gains = jnp.stack([told.get(name, 0.0 * beyond[0]) for name in one_each("cost_gain", len(beyond))])
     values, of_values = fit_values(state.values, batch, k_values, config.policy.values)
     moments = observed(state.moments, fresh)
     doubt = dreamt.mean_doubt
@@ -292,8 +290,8 @@ def update_policy(
     wanted = jnp.clip(wanted, config.min_real, config.max_real).astype(jnp.int32)
     metrics |= told | of_values | beside(fresh, dreamt.rows) | horizons(dreamt)
     metrics |= {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
-    epoch = state.epoch + 1
-    return state._replace(actor=actor, values=values, moments=moments, epoch=epoch, wanted=wanted), metrics, {}
+    state = state._replace(actor=actor, values=values, promised=state.promised + gains, moments=moments)
+    return state._replace(epoch=state.epoch + 1, wanted=wanted), metrics, {}
 
 
 def latest(data: Drawn, config: Config, spec: Spec) -> Transition:
@@ -339,15 +337,8 @@ def by_inverse_variance(
     starts = starts_of(state, rows, config)(k_start, paths)
     told = {"sample": config.sampled, "rules": rules, "ends": state.ends, "copies": True}
     step = as_step(state.model, state.margin.shape[0], model, **told)
-
-    def acts(obs, key):
-        alike = lambda obs: act_plainly((state.actor, state.moments), (), obs, key, True)[1:]
-        found = jax.vmap(alike)(obs.reshape(members, paths, -1))
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), found)
-
-    dreamt = imagine(step, acts, jnp.tile(starts, (members, 1)), config.longest, k_live)
+    every = imagine_copies(step, acting(state), starts, members, config.longest, k_live)
     who = jax.random.randint(k_who, (paths,), 0, members)
-    every = jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0], members, paths, *leaf.shape[2:]), dreamt)
     mine = jax.tree.map(lambda leaf: leaf[:, who, jnp.arange(paths)], every)
     obs, _, dist, log_prob = look(state, mine.rows)
     next_obs = normalise(state.moments, every.rows.next_obs) if state.moments else every.rows.next_obs
@@ -364,12 +355,12 @@ def lived(
     state: State, starts, length, key, budget, config: Config, model: Dynamics, rules: Rules, **until
 ) -> Imagined:
     """The present policy in the model, from `starts`."""
+    return imagine(world_of(state, config, model, rules), acting(state), starts, length, key, budget=budget, **until)
 
-    def acts(obs, key):
-        _, action, extras = act_plainly((state.actor, state.moments), (), obs, key, True)
-        return action, extras
 
-    return imagine(world_of(state, config, model, rules), acts, starts, length, key, budget=budget, **until)
+def acting(state: State):
+    """The present policy, as imagination takes it."""
+    return lambda obs, key: act_plainly((state.actor, state.moments), (), obs, key, True)[1:]
 
 
 def world_of(state: State, config: Config, model: Dynamics, rules: Rules) -> Step:

@@ -86,6 +86,16 @@ def test_an_update_learns_from_what_its_own_policy_lived(learner):
     assert epochs[-1] == state.epoch - 1 or epochs[-1] == state.epoch
 
 
+def test_what_steps_promised_of_cost_is_added_up_and_noted_beside_what_was_lived(learner):
+    _, _, _, state, data, told = learner
+    gains = np.cumsum([metrics["policy/cost_gain"] for _, metrics in told if "policy/cost_gain" in metrics])
+    assert np.isclose(state.promised[0], gains[-1], rtol=1e-4) and len(gains) == state.epoch
+    epochs, noted = np.asarray(data.rows.extras["epoch"]), np.asarray(data.rows.extras["promised"])[..., 0]
+    for epoch in np.unique(epochs):
+        promised = gains[epoch - 1] if epoch else 0.0
+        np.testing.assert_allclose(noted[epochs == epoch], promised, rtol=1e-4, atol=1e-7)
+
+
 def rows_of(data):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf.reshape(-1, *leaf.shape[2:])), data.rows)
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from bridle.algorithms import base_of, config_class, cpo, focops, ppo, trpo
-from bridle.core.types import CostLimit
+from bridle.core.types import CostLimit, Transition
 from bridle.data.replay import Ring
 from bridle.envs import make
 from bridle.maths import gaussian
 from bridle.parts.advantages import Experience, ValueFit
 from bridle.parts.constraints.lagrange import Lagrange
 from bridle.parts.constraints.pid import PID
-from bridle.parts.on_policy import SLOWER, TOO_FAR, Heard, optimiser
+from bridle.parts.on_policy import SLOWER, TOO_FAR, Heard, foreseen, optimiser
 from bridle.parts.policies import PlainActor
 from bridle.run.collect import Collector
 from bridle.run.train import begin, train
@@ -146,6 +146,19 @@ def test_the_margin_follows_its_recursion_within_its_bounds():
         assert np.isclose(beyond[0], 3.0 * excess if excess > 0 else excess), (
             "what is too much is asked back three times"
         )
+
+
+def test_what_is_foreseen_is_what_was_heard_and_what_was_promised_since():
+    rng = np.random.default_rng(0)
+    valid = rng.random((6, 3)) < 0.7
+    then, now = rng.normal(size=(6, 3, 2)).astype(np.float32), np.asarray([0.5, -9.0], np.float32)
+    none, steps = jnp.zeros((6, 3), bool), jnp.zeros((6, 3, 2))
+    extras = {"promised": jnp.asarray(then)}
+    rows = Transition(steps, steps, steps[..., 0], steps, steps, none, none, jnp.asarray(valid), extras)
+    found = foreseen(Heard(jnp.asarray([4.0, 4.0]), jnp.asarray(20.0)), rows, jnp.asarray(now))
+    expected = 4.0 + 20.0 * np.mean([now - then[i, j] for i in range(6) for j in range(3) if valid[i, j]], 0)
+    np.testing.assert_allclose(found.cost, np.maximum(expected, 0.0), rtol=1e-5)
+    assert found.cost[1] == 0.0 and found.length == 20.0, "a cost below nothing is none"
 
 
 def slow_loss(name, actor, batch, gain, config):
