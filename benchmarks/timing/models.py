@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Callable
 from functools import partial
 from statistics import median
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 
-from bridle.core.types import Transition
+from bridle import envs
+from bridle.algorithms import cmbpo
+from bridle.core.types import CostLimit, Transition
+from bridle.data.replay import Ring
 from bridle.parts.dynamics.doubt import pairwise_kl
 from bridle.parts.dynamics.fit import fit
 from bridle.parts.dynamics.lived import as_step
 from bridle.parts.dynamics.model import Dynamics, held_out, init
 from bridle.parts.imagination import imagine
+from bridle.run import train as loop
+from bridle.run.collect import Collector
 from timing.clock import rate, spread, verdict
 from timing.flops import FORWARD, LEARNS, Evaluation, chain_of, flops
 
@@ -27,6 +35,9 @@ BLOCK = 2_048
 TRAIN_MARK, EVERY_MARK, DRAWN_MARK = 0.70, 1.6 * 37_000, 6 * 37_000
 """Part of the ceiling; imagined env steps a second with every member asked, and with the drawn elite alone, in multiples of what
 OfflineRL-Kit's step does on two such cores."""
+
+REAL, DREAMT, ARCHIVE, EPOCH_MARK = 15_000, 35_000, 50_000, 60.0
+"""Env steps of an epoch of CMBPO, lived and imagined, those that its archive holds, and seconds that it may take."""
 
 
 def evaluations(config: Dynamics) -> list[Evaluation]:
@@ -127,3 +138,70 @@ def models(repeats: int, seconds: float, updates: int, starts: int) -> str:
         f"Ceiling: the same products alone; of imagination in blocks of {BLOCK:,} rows."
     )
     return "\n".join([*rows, "", notes, ""])
+
+
+def epochs(repeats: int) -> str:
+    """Whole epochs of CMBPO on HalfCheetahSafe: living, one pass over the archive for the model, imagination, the policy's step."""
+    model = Dynamics(hidden=(200, 200), loss="mse", decay=(2.5e-7, 5e-7, 1e-6), scale_out=True, max_epochs=1)
+    always = {
+        "real": REAL,
+        "min_real": REAL,
+        "max_real": REAL,
+        "fit_every": REAL,
+        "explore": ARCHIVE,
+        "memory": ARCHIVE,
+    }
+    config = cmbpo.Config(model=model, batch=REAL + DREAMT, first_updates=1_000, **always)
+    world = envs.make("HalfCheetahSafe-v2", 10)
+    algorithm = config.build(world.spec, CostLimit((10.0,)))
+    collector, spent, found = Collector(world, algorithm, 0), {"model": 0.0, "policy": 0.0}, []
+    build = loop.compiled
+
+    def timed(update):
+        run = build(update)
+
+        def call(*args):
+            begin = time.perf_counter()
+            done = jax.block_until_ready(run(*args))
+            spent[update.name] += time.perf_counter() - begin
+            return done
+
+        return call
+
+    def note(progress, metrics, episodes) -> None:
+        if "policy/kl" in metrics:
+            found.append((time.perf_counter(), dict(spent), metrics))
+
+    progress = loop.begin(algorithm, 0)
+    memory = Ring(world.spec, algorithm.memory, collector.example_extras(progress.actor), algorithm.columns)
+    with mock.patch.object(loop, "compiled", timed):  # the first epoch compiles
+        loop.train(algorithm, collector, memory, REAL * (3 + repeats), 0, progress, report=note)
+    world.close()
+    pairs = list(itertools.pairwise(found))
+    whole = [b[0] - a[0] for a, b in pairs]
+    share = {name: median(b[1][name] - a[1][name] for a, b in pairs) for name in spent}
+    last, rows = found[-1][2], config.batch
+    told = {
+        "whole": spread(whole),
+        "fitting the model": f"{share['model']:.1f}",
+        "imagination and the policy's step": f"{share['policy']:.1f}",
+    }
+    notes = (
+        f"One pass over an archive of {ARCHIVE:,} ({last['model/updates']:.0f} updates of {model.members} members); "
+        f"{last['policy/imagined_steps']:,.0f} steps were imagined in the last epoch, and the policy learned from {rows:,}."
+    )
+    return "\n".join(
+        [
+            f"## An epoch of CMBPO on HalfCheetahSafe-v2: {REAL:,} env steps lived, {DREAMT:,} imagined",
+            "",
+            "| what | seconds | mark | |",
+            "|---|---|---|---|",
+            *(
+                f"| {name} | {words} | {f'{EPOCH_MARK:.0f} | {verdict(EPOCH_MARK, median(whole))}' if name == 'whole' else '|'} |"
+                for name, words in told.items()
+            ),
+            "",
+            notes,
+            "",
+        ]
+    )

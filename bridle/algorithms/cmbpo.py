@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from bridle.algorithms import cpo
 from bridle.core.algorithm import Algorithm, Everything, Update
 from bridle.core.config import check_ranges, check_types
-from bridle.core.names import by_constraint, one_each
+from bridle.core.names import by_constraint
 from bridle.core.types import CostLimit, Drawn, Rules, Spec, Step, Transition
 from bridle.maths.gaussian import Gaussian
 from bridle.maths.moments import Moments, normalise
@@ -31,6 +31,7 @@ from bridle.parts.advantages import (
     experience,
     fit_values,
     joined,
+    parted,
 )
 from bridle.parts.archive import by_policy
 from bridle.parts.dynamics import doubt as doubts
@@ -48,6 +49,8 @@ ENOUGH = 16
 """Steps of each env below which no model is begun."""
 PROBES = 2_000
 """Paths by which doubt is calibrated."""
+APART = 5
+"""One in so many rows is kept from the policy's step, to tell what it brings: rows that a step was fitted to promise several times that."""
 AT_MOST = 2
 """Imagination is given up after so many times the steps that would fill a batch: paths that are doubted at once fill none."""
 
@@ -281,14 +284,15 @@ def update_policy(
         state, beyond = cpo.hold_back(state, heard, now, real, fresh, data.step, config.policy, spec, limit)
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("foreseen_cost", now.cost)
         metrics |= by_constraint("margin", state.margin * spec.horizon)
-    actor, told = cpo.improve(state.actor, batch, beyond, config.policy)
-    gains = jnp.stack([told.get(name, 0.0 * beyond[0]) for name in one_each("cost_gain", len(beyond))])
+    learned, apart = parted(batch, APART)
+    actor, told = cpo.improve(state.actor, learned, beyond, config.policy)
+    gains = (cpo.surrogates_of(actor, apart) - cpo.surrogates_of(state.actor, apart))[1:]
     values, of_values = fit_values(state.values, batch, k_values, config.policy.values)
     moments = observed(state.moments, fresh)
     doubt = dreamt.mean_doubt
     wanted = config.real * (doubt / state.usual if config.rollouts != "inverse_variance" else jnp.ones(()))
     wanted = jnp.clip(wanted, config.min_real, config.max_real).astype(jnp.int32)
-    metrics |= told | of_values | beside(fresh, dreamt.rows) | horizons(dreamt)
+    metrics |= told | by_constraint("promised", gains) | of_values | beside(fresh, dreamt.rows) | horizons(dreamt)
     metrics |= {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
     state = state._replace(actor=actor, values=values, promised=state.promised + gains, moments=moments)
     return state._replace(epoch=state.epoch + 1, wanted=wanted), metrics, {}
@@ -365,11 +369,7 @@ def acting(state: State):
 
 def world_of(state: State, config: Config, model: Dynamics, rules: Rules) -> Step:
     """The ensemble as a world that doubts itself."""
-    measure = {
-        "kl": doubts.pairwise_kl,
-        "kl_max": partial(doubts.pairwise_kl, over="max"),
-        "variance": doubts.normalised_variance,
-    }[config.doubt]
+    measure = doubts.MEASURES[config.doubt]
     told = {"sample": config.sampled, "rules": rules, "ends": state.ends}
     return as_step(state.model, state.margin.shape[0], model, doubt=measure, **told)
 

@@ -152,17 +152,19 @@ def hold_back(
     return state._replace(margin=margin), jnp.where(beyond > 0.0, config.recovery * beyond, beyond)
 
 
+def surrogates_of(actor: PlainActor, batch: Experience) -> jax.Array:
+    """Reward and each cost, [K], a step, as far as the batch tells: differences of two policies are gains."""
+    ratio = jnp.exp(gaussian.log_prob(actor(batch.obs), batch.pre_action) - batch.log_prob)
+    both = jnp.concatenate([batch.advantage[:, None], batch.cost_advantage], -1)
+    return (batch.weight * ratio) @ both
+
+
 def improve(actor: PlainActor, batch: Experience, beyond, config: Config) -> tuple[PlainActor, dict]:
     """One step: `beyond` [C] is by how much each cost a step exceeds what is allowed (Achiam et al. 2017, algorithm 1)."""
     flat, unravel = ravel_pytree(actor)
     some = slice(None, None, config.fisher_every)
 
-    def surrogates(flat):
-        """Gains of reward and of each cost, [K], a step."""
-        ratio = jnp.exp(gaussian.log_prob(unravel(flat)(batch.obs), batch.pre_action) - batch.log_prob)
-        both = jnp.concatenate([batch.advantage[:, None], batch.cost_advantage], -1)
-        return (batch.weight * ratio) @ both
-
+    surrogates = lambda flat: surrogates_of(unravel(flat), batch)
     before, gradients = surrogates(flat), jax.jacrev(surrogates)(flat)
     share = batch.weight[some] / jnp.maximum(batch.weight[some].sum(), 1e-8)
     product = fisher_product(lambda flat: unravel(flat)(batch.obs[some]), flat, share, config.damping)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import jax.numpy as jnp
@@ -30,3 +31,7 @@ def normalised_variance(predicted: Prediction) -> Float[Array, " B"]:
     variances are equal this is their pairwise KL."""
     spread = predicted.delta.var(0, ddof=1) if predicted.delta.shape[0] > 1 else jnp.zeros(predicted.delta.shape[1:])
     return (spread / jnp.maximum((predicted.delta_std**2).mean(0), FLOOR)).mean(-1)
+
+
+MEASURES = {"kl": pairwise_kl, "kl_max": partial(pairwise_kl, over="max"), "variance": normalised_variance}
+"""By name."""
