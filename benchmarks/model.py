@@ -1,6 +1,6 @@
 """How fast dynamics are learned and lived in here, beside the machine's own ceiling, measured in the same run.
 
-    python benchmarks/model.py            # about two minutes; prints
+    python benchmarks/model.py            # about four minutes; prints
     python benchmarks/model.py --quick    # to see that it works
 
 Beside mbrl-lib: `benchmarks/peers/run.py mbrl`.

@@ -233,9 +233,11 @@ def act(actor, carry, obs, key, explore: bool):
     return carry, action, extras | when | {"mean": dist.mean, "std": dist.scale}
 
 
-def plain(rows: Transition) -> Transition:
-    """Rows [L N ...] whose observations are flat."""
-    return rows._replace(obs=flatten_obs(rows.obs, 2), next_obs=flatten_obs(rows.next_obs, 2))
+def plain(data: Drawn) -> tuple[Drawn, Transition]:
+    """What was drawn, observations flat; and its rows one after another, [L N ...] as [B ...]."""
+    obs, next_obs = flatten_obs(data.rows.obs, 2), flatten_obs(data.rows.next_obs, 2)
+    rows = data.rows._replace(obs=obs, next_obs=next_obs)
+    return data._replace(rows=rows), jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), rows)
 
 
 def update_model(
@@ -243,9 +245,8 @@ def update_model(
 ):
     """Fit the ensemble to the archive; after the first fit, or after each, calibrate its doubt."""
     k_fit, k_start, k_live, k_judge = jax.random.split(key, 4)
-    data = data._replace(rows=plain(data.rows))
+    data, rows = plain(data)
     before = judged(state.model, world_of(state, config, model, rules), data, config.fit_every, spec, k_judge)
-    rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows)
     first = state.model.fits == 0
     most = jnp.where(first, config.first_updates, model.max_updates or UNBOUNDED)
     fitted, told = fitting.fit(state.model, rows, rows.valid, held_out(rows.valid, model), k_fit, model, most)
@@ -265,8 +266,7 @@ def update_policy(
 ):
     """Imagine, join what was lived since the last update, and step the policy and its values."""
     k_imagine, k_values = jax.random.split(key)
-    data = data._replace(rows=plain(data.rows))
-    flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data.rows)
+    data, flat = plain(data)
     recent = latest(data, config, spec)
     fresh = recent._replace(valid=recent.valid & (recent.extras["epoch"] == state.epoch))
     real = of_rows(state, fresh, config)
@@ -279,8 +279,9 @@ def update_policy(
     batch = joined(real, imagined, config.joint, config.batch)
     metrics, beyond = {}, jnp.zeros_like(state.margin)
     if config.constrained:
-        heard = listen(recent, spec)
-        now = foreseen(heard, recent, state.promised) if config.foresee else heard
+        lately = jax.tree.map(lambda leaf: leaf[-spec.horizon :], recent)
+        heard = listen(lately, spec)
+        now = foreseen(heard, lately, state.promised) if config.foresee else heard
         state, beyond = cpo.hold_back(state, heard, now, real, fresh, data.step, config.policy, spec, limit)
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("foreseen_cost", now.cost)
         metrics |= by_constraint("margin", state.margin * spec.horizon)

@@ -80,7 +80,7 @@ def test_the_first_fit_is_after_exploration_and_policies_follow_as_often_as_doub
 
 def test_an_update_learns_from_what_its_own_policy_lived(learner):
     config, world, _, state, data, _ = learner
-    recent = cmbpo.latest(data._replace(rows=cmbpo.plain(data.rows)), config, world)
+    recent = cmbpo.latest(cmbpo.plain(data)[0], config, world)
     epochs = np.asarray(recent.extras["epoch"])[:, 0]
     assert (np.diff(epochs) >= 0).all() and len(epochs) == 40, "oldest first, as the ring wraps"
     assert epochs[-1] == state.epoch - 1 or epochs[-1] == state.epoch
@@ -164,7 +164,7 @@ def test_imagination_goes_on_until_the_batch_is_full_and_its_steps_are_learned_f
 
 def test_what_a_step_promises_is_told_by_rows_that_it_has_not_learned_from(learner):
     config, world, _, state, data, _ = learner
-    recent = cmbpo.latest(data._replace(rows=cmbpo.plain(data.rows)), config, world)
+    recent = cmbpo.latest(cmbpo.plain(data)[0], config, world)
     real = cmbpo.of_rows(state, jax.tree.map(jnp.asarray, recent), config)
     learned, apart = advantages.parted(real, cmbpo.APART)
     assert not ((learned.weight > 0) & (apart.weight > 0)).any()
