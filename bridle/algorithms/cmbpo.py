@@ -301,9 +301,8 @@ def update_policy(
 
 def latest(data: Drawn, config: Config, spec: Spec) -> Transition:
     """The newest rows of the ring, oldest first: [L N ...], enough for the longest stretch of one policy and for an episode."""
-    rows = data.rows.valid.shape[0]
-    need = max(-(-config.max_real // spec.num_envs), -(-config.explore // spec.num_envs))
-    return newest(data, min(rows, max(need, (spec.horizon or 0) if config.constrained else 0)), spec)
+    need = -(-max(config.max_real, config.explore) // spec.num_envs), (spec.horizon or 0) if config.constrained else 0
+    return newest(data, min(data.rows.valid.shape[0], max(need)), spec)
 
 
 def starts_of(state: State, rows: Transition, config: Config):

@@ -147,7 +147,7 @@ def test_imagination_goes_on_until_the_batch_is_full_and_its_steps_are_learned_f
     assert begun.sum() > config.paths, "paths follow one another"
     imagined = cmbpo.of_rows(state, dreamt.rows, config)
     assert (imagined.weight > 0).sum() == count
-    fresh = jax.tree.map(lambda leaf: jnp.asarray(leaf[:30]), cmbpo.plain(data.rows))
+    fresh = jax.tree.map(lambda leaf: jnp.asarray(leaf[:30]), cmbpo.plain(data)[0].rows)
     real = cmbpo.of_rows(state, fresh, config)
     batch = advantages.joined(real, imagined, False, config.batch)
     there = np.asarray(batch.weight) > 0
