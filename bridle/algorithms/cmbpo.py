@@ -31,7 +31,6 @@ from bridle.parts.advantages import (
     experience,
     fit_values,
     joined,
-    parted,
 )
 from bridle.parts.archive import by_policy
 from bridle.parts.dynamics import doubt as doubts
@@ -42,15 +41,13 @@ from bridle.parts.dynamics.model import init as no_model
 from bridle.parts.dynamics.trust import beside, judged, newest
 from bridle.parts.imagination import Imagined, horizon_at, horizons, imagine, imagine_copies
 from bridle.parts.on_policy import act as act_plainly
-from bridle.parts.on_policy import foreseen, listen, look, observed
+from bridle.parts.on_policy import listen, look, observed
 from bridle.parts.policies import PlainActor
 
 ENOUGH = 16
 """Steps of each env below which no model is begun."""
 PROBES = 2_000
 """Paths by which doubt is calibrated."""
-APART = 5
-"""One in so many rows is kept from the policy's step, to tell what it brings: rows that a step was fitted to promise several times that."""
 AT_MOST = 2
 """Imagination is given up after so many times the steps that would fill a batch: paths that are doubted at once fill none."""
 
@@ -117,8 +114,6 @@ class Config:
     """Take cost, termination and reward from the world's rules where it tells them, or learn them all."""
     joint: bool = False
     """Centre and scale the advantages of real and imagined steps together; else apart, as published code does."""
-    foresee: bool = True
-    """Count what steps of the policy promised of cost since the env steps over which an episode's cost is heard; else it is heard late."""
     memory: int = 100_000
     """Env steps that the archive holds."""
 
@@ -174,7 +169,7 @@ class Config:
         learned = [name for name in ("reward", "cost", "terminated") if getattr(rules, name) is None]
         return Algorithm(
             init=partial(init, **bound),
-            actor=lambda state: (state.actor, state.moments, state.epoch, state.promised),
+            actor=lambda state: (state.actor, state.moments, state.epoch),
             begin=lambda num_envs: (),
             act=act,
             updates=updates,
@@ -191,8 +186,6 @@ class State(NamedTuple):
     actor: PlainActor
     values: Values
     margin: jax.Array
-    promised: jax.Array
-    """[C], what all steps of the policy promised of cost a step."""
     moments: Moments | tuple
     model: Model
     epoch: jax.Array
@@ -213,7 +206,6 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, 
         actor=start.actor,
         values=start.values,
         margin=start.margin,
-        promised=jnp.zeros(c),
         moments=start.moments,
         model=no_model(k_model, o, spec.action.size, c, model),
         epoch=jnp.zeros((), jnp.int32),
@@ -225,12 +217,11 @@ def init(key, *, config: Config, spec: Spec, limit: CostLimit, model: Dynamics, 
 
 def act(actor, carry, obs, key, explore: bool):
     """As on-policy learners do, and it is noted which policy acted, and how it was distributed."""
-    network, moments, epoch, promised = actor
+    network, moments, epoch = actor
     obs = flatten_obs(obs, 1)
     carry, action, extras = act_plainly((network, moments), carry, obs, key, explore)
     dist = network(normalise(moments, obs) if moments else obs)
-    when = {"epoch": jnp.full(len(obs), epoch), "promised": jnp.tile(promised, (len(obs), 1))}
-    return carry, action, extras | when | {"mean": dist.mean, "std": dist.scale}
+    return carry, action, extras | {"mean": dist.mean, "std": dist.scale, "epoch": jnp.full(len(obs), epoch)}
 
 
 def plain(data: Drawn) -> tuple[Drawn, Transition]:
@@ -277,26 +268,22 @@ def update_policy(
         dreamt = dreamt_of(state, flat, room, k_imagine, config, model, rules)
         imagined = of_rows(state, dreamt.rows, config)
     batch = joined(real, imagined, config.joint, config.batch)
-    metrics, beyond = {}, jnp.zeros_like(state.margin)
+    metrics, beyond, pace = {}, jnp.zeros_like(state.margin), 1.0
     if config.constrained:
         lately = jax.tree.map(lambda leaf: leaf[-spec.horizon :], recent)
         heard = listen(lately, spec)
-        now = foreseen(heard, lately, state.promised) if config.foresee else heard
-        state, beyond = cpo.hold_back(state, heard, now, real, fresh, data.step, config.policy, spec, limit)
-        metrics = by_constraint("episode_cost", heard.cost) | by_constraint("foreseen_cost", now.cost)
-        metrics |= by_constraint("margin", state.margin * spec.horizon)
-    learned, apart = parted(batch, APART)
-    actor, told = cpo.improve(state.actor, learned, beyond, config.policy)
-    gains = (cpo.surrogates_of(actor, apart) - cpo.surrogates_of(state.actor, apart))[1:]
+        state, beyond, pace = cpo.hold_back(state, heard, real, fresh, data.step, config.policy, spec, limit)
+        metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
+    actor, told = cpo.improve(state.actor, batch, beyond, config.policy, pace)
     values, of_values = fit_values(state.values, batch, k_values, config.policy.values)
     moments = observed(state.moments, fresh)
     doubt = dreamt.mean_doubt
     wanted = config.real * (doubt / state.usual if config.rollouts != "inverse_variance" else jnp.ones(()))
     wanted = jnp.clip(wanted, config.min_real, config.max_real).astype(jnp.int32)
-    metrics |= told | by_constraint("promised", gains) | of_values | beside(fresh, dreamt.rows) | horizons(dreamt)
+    metrics |= told | of_values | beside(fresh, dreamt.rows) | horizons(dreamt)
     metrics |= {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
-    state = state._replace(actor=actor, values=values, promised=state.promised + gains, moments=moments)
-    return state._replace(epoch=state.epoch + 1, wanted=wanted), metrics, {}
+    state = state._replace(actor=actor, values=values, moments=moments, epoch=state.epoch + 1, wanted=wanted)
+    return state, metrics, {}
 
 
 def latest(data: Drawn, config: Config, spec: Spec) -> Transition:

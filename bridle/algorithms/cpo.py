@@ -55,6 +55,9 @@ class Config(Rollouts):
     """How values are fitted: `--values.rate`, ..."""
     target_kl: float = 0.01
     """Radius of the trust region: mean KL, nats."""
+    careful: float = 1.0
+    """The part of it that is left where cost has come to what is aimed at, falling from all of it at no cost; on the way back from beyond
+    that, steps are whole. 1 for whole steps everywhere, as published."""
     damping: float = 0.1
     """Added to the Fisher matrix."""
     iterations: int = 10
@@ -75,6 +78,7 @@ class Config(Rollouts):
             "margin_most": (self.margin_most >= 0, "a number >= 0"),
             "margin_decay": (0.0 < self.margin_decay <= 1.0, "a number in (0, 1]"),
             "target_kl": (self.target_kl > 0, "a number > 0"),
+            "careful": (0.0 < self.careful <= 1.0, "a number in (0, 1]"),
             "damping": (self.damping >= 0, "a number >= 0"),
             "shrink": (0.0 < self.shrink < 1.0, "a number in (0, 1)"),
         }
@@ -120,51 +124,57 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
     rows = rollout_of(data.rows, config, spec)
     obs, next_obs, dist, log_prob = look(state, rows)
     batch = experience(rows, obs, dist, log_prob, *advantages(state.values, rows, obs, next_obs, config))
-    metrics, beyond = {}, jnp.zeros_like(state.margin)
+    metrics, beyond, pace = {}, jnp.zeros_like(state.margin), 1.0
     if config.constrained:
         heard = listen(data.rows, spec)
-        state, beyond = hold_back(state, heard, heard, batch, rows, data.step, config, spec, limit)
+        state, beyond, pace = hold_back(state, heard, batch, rows, data.step, config, spec, limit)
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
-    actor, told = improve(state.actor, batch, beyond, config)
+    actor, told = improve(state.actor, batch, beyond, config, pace)
     values, of_values = fit_values(state.values, batch, key, config.values)
     moments = observed(state.moments, rows)
     return state._replace(actor=actor, values=values, moments=moments), metrics | told | of_values, {}
 
 
 def hold_back(
-    state: State, heard: Heard, now: Heard, batch: Experience, rows, step, config: Config, spec: Spec, limit: CostLimit
-) -> tuple[State, jax.Array]:
-    """The state with its margin moved by what was heard, and by how much cost `now` exceeds what is aimed at, margin included: [C], cost a
-    step."""
+    state: State, heard: Heard, batch: Experience, rows, step, config: Config, spec: Spec, limit: CostLimit
+) -> tuple[State, jax.Array, jax.Array]:
+    """The state with its margin moved, by how much cost exceeds what is aimed at, margin included: [C], cost a step; and what part of
+    `target_kl` the policy may move by: less of it the nearer costs are to their limits, all of it to come back."""
     aimed = config.aim * limit.at(step)
     grown = config.margin_decay * state.margin + config.margin_rate * (heard.cost - aimed) / spec.horizon
     most = config.margin_most * jnp.maximum(limit.at(step), 1.0) / spec.horizon
     margin = jnp.clip(grown, 0.0, most)
     if config.cost_mode == "episode":
-        beyond = (now.cost - aimed) / now.length
+        cost, allowed = heard.cost / heard.length, aimed / heard.length
     elif config.cost_mode == "rate":
         valid = rows.valid[..., None]
-        beyond = jnp.where(valid, rows.cost, 0.0).sum((0, 1)) / jnp.maximum(valid.sum(), 1) - aimed / spec.horizon
+        cost = jnp.where(valid, rows.cost, 0.0).sum((0, 1)) / jnp.maximum(valid.sum(), 1)
+        allowed = aimed / spec.horizon
     else:
-        allowed = config.aim * limit.discounted(step, config.cost_discount, spec.horizon)
-        beyond = (1.0 - config.cost_discount) * (batch.weight @ batch.targets[:, 1:] - allowed)
-    beyond = beyond + margin
-    return state._replace(margin=margin), jnp.where(beyond > 0.0, config.recovery * beyond, beyond)
+        cost, allowed = (
+            batch.weight @ batch.targets[:, 1:],
+            config.aim * limit.discounted(step, config.cost_discount, spec.horizon),
+        )
+        cost, allowed = (1.0 - config.cost_discount) * cost, (1.0 - config.cost_discount) * allowed
+    beyond = cost - allowed + margin
+    room = jnp.clip(-beyond / jnp.maximum(allowed, 1e-8), config.careful, 1.0).min()
+    pace = jnp.where((beyond > 0.0).any(), 1.0, room)
+    return state._replace(margin=margin), jnp.where(beyond > 0.0, config.recovery * beyond, beyond), pace
 
 
-def surrogates_of(actor: PlainActor, batch: Experience) -> jax.Array:
-    """Reward and each cost, [K], a step, as far as the batch tells: differences of two policies are gains."""
-    ratio = jnp.exp(gaussian.log_prob(actor(batch.obs), batch.pre_action) - batch.log_prob)
-    both = jnp.concatenate([batch.advantage[:, None], batch.cost_advantage], -1)
-    return (batch.weight * ratio) @ both
-
-
-def improve(actor: PlainActor, batch: Experience, beyond, config: Config) -> tuple[PlainActor, dict]:
-    """One step: `beyond` [C] is by how much each cost a step exceeds what is allowed (Achiam et al. 2017, algorithm 1)."""
+def improve(actor: PlainActor, batch: Experience, beyond, config: Config, pace=1.0) -> tuple[PlainActor, dict]:
+    """One step: `beyond` [C] is by how much each cost a step exceeds what is allowed (Achiam et al. 2017, algorithm 1); `pace` is the part
+    of `target_kl` that it may move by."""
     flat, unravel = ravel_pytree(actor)
+    target_kl = pace * config.target_kl
     some = slice(None, None, config.fisher_every)
 
-    surrogates = lambda flat: surrogates_of(unravel(flat), batch)
+    def surrogates(flat):
+        """Gains of reward and of each cost, [K], a step."""
+        ratio = jnp.exp(gaussian.log_prob(unravel(flat)(batch.obs), batch.pre_action) - batch.log_prob)
+        both = jnp.concatenate([batch.advantage[:, None], batch.cost_advantage], -1)
+        return (batch.weight * ratio) @ both
+
     before, gradients = surrogates(flat), jax.jacrev(surrogates)(flat)
     share = batch.weight[some] / jnp.maximum(batch.weight[some].sum(), 1e-8)
     product = fisher_product(lambda flat: unravel(flat)(batch.obs[some]), flat, share, config.damping)
@@ -174,11 +184,11 @@ def improve(actor: PlainActor, batch: Experience, beyond, config: Config) -> tup
     if config.constrain_cost == "yes":
         w = jnp.stack([solve(b) for b in gradients[1:]])
         hw = jnp.stack([product(one) for one in w])
-        found = trust_region.optimum(v @ hv, w @ hv, w @ hw.T, beyond, config.target_kl)
+        found = trust_region.optimum(v @ hv, w @ hv, w @ hw.T, beyond, target_kl)
         step = -(found.along * v + found.cost_along @ w)
         case, multiplier = found.case, found.multiplier
     else:
-        step = -jnp.sqrt(2.0 * config.target_kl / jnp.maximum(v @ hv, 1e-20)) * v
+        step = -jnp.sqrt(2.0 * target_kl / jnp.maximum(v @ hv, 1e-20)) * v
         case, multiplier = jnp.asarray(trust_region.FREE), jnp.zeros_like(beyond)
 
     def moved(flat):
@@ -187,7 +197,7 @@ def improve(actor: PlainActor, batch: Experience, beyond, config: Config) -> tup
     def accept(flat):
         gains = surrogates(flat) - before
         # A start that is within the limits must not lose reward; one that is not may, to come back.
-        well = (moved(flat) <= config.target_kl) & ((gains[0] >= 0.0) | (case <= trust_region.RECOVERS))
+        well = (moved(flat) <= target_kl) & ((gains[0] >= 0.0) | (case <= trust_region.RECOVERS))
         cheap = (gains[1:] <= jnp.maximum(-beyond, 0.0)).all()
         return well & (cheap if config.constrained else True)
 

@@ -211,13 +211,6 @@ def joined(real: Experience, imagined: Experience, joint: bool, most: int) -> Ex
     return batch._replace(advantage=advantage / (jnp.sqrt(batch.weight @ advantage**2) + 1e-8))
 
 
-def parted(batch: Experience, one_in: int) -> tuple[Experience, Experience]:
-    """Most rows, and one in so many, which are not learned from and so tell honestly what a step brings."""
-    apart = jnp.arange(len(batch.weight)) % one_in == 0
-    weights = (jnp.where(which, batch.weight, 0.0) for which in (~apart, apart))
-    return tuple(batch._replace(weight=w / jnp.maximum(w.sum(), 1e-8)) for w in weights)
-
-
 def error_of(x, fit: ValueFit):
     """The loss of an error, elementwise; Huber's is half a square times 2, so that both agree where errors are small."""
     return x**2 if fit.loss == "mse" else 2.0 * optax.losses.huber_loss(x, delta=fit.huber)

@@ -138,14 +138,6 @@ def listen(rows: Transition, spec: Spec) -> Heard:
     return Heard(episode_cost(rows, horizon), steps / jnp.maximum(episodes, 1e-6))
 
 
-def foreseen(heard: Heard, rows: Transition, promised: Float[Array, " C"]) -> Heard:
-    """`heard` over rows [L N ...], moved by what the policy's steps promised since those rows were lived: their `promised` [L N C] and the
-    present one are sums of gains of cost a step. So a measure that reaches back over many policies does not lag (as a Smith predictor)."""
-    since = jnp.where(rows.valid[..., None], promised - rows.extras["promised"], 0.0)
-    moved = since.sum((0, 1)) / jnp.maximum(rows.valid.sum(), 1) * heard.length
-    return heard._replace(cost=jnp.maximum(heard.cost + moved, 0.0))
-
-
 def rollout_of(rows: Transition, config, spec: Spec) -> Transition:
     """The rows of the last rollout."""
     return jax.tree.map(lambda leaf: leaf[-rows_of(config, spec) :], rows)

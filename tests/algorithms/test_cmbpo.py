@@ -86,16 +86,6 @@ def test_an_update_learns_from_what_its_own_policy_lived(learner):
     assert epochs[-1] == state.epoch - 1 or epochs[-1] == state.epoch
 
 
-def test_what_steps_promised_of_cost_is_added_up_and_noted_beside_what_was_lived(learner):
-    _, _, _, state, data, told = learner
-    gains = np.cumsum([metrics["policy/promised"] for _, metrics in told if "policy/promised" in metrics])
-    assert np.isclose(state.promised[0], gains[-1], rtol=1e-4) and len(gains) == state.epoch
-    epochs, noted = np.asarray(data.rows.extras["epoch"]), np.asarray(data.rows.extras["promised"])[..., 0]
-    for epoch in np.unique(epochs):
-        promised = gains[epoch - 1] if epoch else 0.0
-        np.testing.assert_allclose(noted[epochs == epoch], promised, rtol=1e-4, atol=1e-7)
-
-
 def rows_of(data):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf.reshape(-1, *leaf.shape[2:])), data.rows)
 
@@ -160,22 +150,6 @@ def test_imagination_goes_on_until_the_batch_is_full_and_its_steps_are_learned_f
     together = advantages.joined(real, imagined, True, config.batch)
     assert together.weight @ together.advantage == pytest.approx(0.0, abs=1e-5)
     assert together.weight @ together.advantage**2 == pytest.approx(1.0, abs=1e-4)
-
-
-def test_what_a_step_promises_is_told_by_rows_that_it_has_not_learned_from(learner):
-    config, world, _, state, data, _ = learner
-    recent = cmbpo.latest(cmbpo.plain(data)[0], config, world)
-    real = cmbpo.of_rows(state, jax.tree.map(jnp.asarray, recent), config)
-    learned, apart = advantages.parted(real, cmbpo.APART)
-    assert not ((learned.weight > 0) & (apart.weight > 0)).any()
-    np.testing.assert_array_equal((learned.weight > 0) | (apart.weight > 0), real.weight > 0)
-    assert np.isclose(learned.weight.sum(), 1.0) and np.isclose(apart.weight.sum(), 1.0)
-    rng = jax.random.key(5)
-    noise = jax.random.normal(rng, (len(real.weight), 1))  # a cost that no action has a part in
-    learned, apart = (part._replace(cost_advantage=noise) for part in (learned, apart))
-    stepped, told = cpo.improve(state.actor, learned, jnp.asarray([1.0]), config.policy)
-    honest = cpo.surrogates_of(stepped, apart) - cpo.surrogates_of(state.actor, apart)
-    assert told["cost_gain"] < -0.01 and abs(honest[1]) < 0.7 * abs(told["cost_gain"])
 
 
 def test_members_live_copies_of_a_path_by_the_same_draws_and_unsure_ends_are_cut(learner):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+from collections import namedtuple
 from pathlib import Path
 
 import jax
@@ -10,14 +11,14 @@ import numpy as np
 import pytest
 
 from bridle.algorithms import base_of, config_class, cpo, focops, ppo, trpo
-from bridle.core.types import CostLimit, Transition
+from bridle.core.types import CostLimit
 from bridle.data.replay import Ring
 from bridle.envs import make
 from bridle.maths import gaussian
 from bridle.parts.advantages import Experience, ValueFit
 from bridle.parts.constraints.lagrange import Lagrange
 from bridle.parts.constraints.pid import PID
-from bridle.parts.on_policy import SLOWER, TOO_FAR, Heard, foreseen, optimiser
+from bridle.parts.on_policy import SLOWER, TOO_FAR, Heard, optimiser
 from bridle.parts.policies import PlainActor
 from bridle.run.collect import Collector
 from bridle.run.train import begin, train
@@ -27,6 +28,7 @@ spec = importlib.util.spec_from_file_location("off_policy", path)
 off_policy = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(off_policy)
 
+Priced = namedtuple("Priced", ["cost", "valid"])
 SMALL = {"rollout": 640, "hidden": (32, 32), "aim": 1.0, "discount": 0.95, "cost_discount": 0.95}
 VALUES = ValueFit(hidden=(32, 32), batch=64)
 MINIBATCHES = {"batch": 64, "actor_rate": 1e-3}
@@ -139,26 +141,32 @@ def test_the_margin_follows_its_recursion_within_its_bounds():
     expected = 0.0
     for cost in (5.0, 6.0, 2.0, 0.0, 0.0, 30.0, 30.0):
         heard = Heard(jnp.asarray([cost]), jnp.asarray(20.0))
-        state, beyond = cpo.hold_back(state, heard, heard, batch, None, 0, config, world.spec, CostLimit((3.0,)))
+        state, beyond, pace = cpo.hold_back(state, heard, batch, None, 0, config, world.spec, CostLimit((3.0,)))
         expected = min(max(0.9 * expected + 0.1 * (cost - 3.0) / 20, 0.0), 0.5 * 3.0 / 20)
         excess = (cost - 3.0) / 20 + expected
         assert np.isclose(state.margin[0], expected)
         assert np.isclose(beyond[0], 3.0 * excess if excess > 0 else excess), (
             "what is too much is asked back three times"
         )
+        assert pace == 1.0
 
 
-def test_what_is_foreseen_is_what_was_heard_and_what_was_promised_since():
-    rng = np.random.default_rng(0)
-    valid = rng.random((6, 3)) < 0.7
-    then, now = rng.normal(size=(6, 3, 2)).astype(np.float32), np.asarray([0.5, -9.0], np.float32)
-    none, steps = jnp.zeros((6, 3), bool), jnp.zeros((6, 3, 2))
-    extras = {"promised": jnp.asarray(then)}
-    rows = Transition(steps, steps, steps[..., 0], steps, steps, none, none, jnp.asarray(valid), extras)
-    found = foreseen(Heard(jnp.asarray([4.0, 4.0]), jnp.asarray(20.0)), rows, jnp.asarray(now))
-    expected = 4.0 + 20.0 * np.mean([now - then[i, j] for i in range(6) for j in range(3) if valid[i, j]], 0)
-    np.testing.assert_allclose(found.cost, np.maximum(expected, 0.0), rtol=1e-5)
-    assert found.cost[1] == 0.0 and found.length == 20.0, "a cost below nothing is none"
+@pytest.mark.parametrize(
+    ("cost", "expected"), [(0.0, 1.0), (1.5, 0.5), (2.7, 0.1), (2.9999, 0.1), (3.1, 1.0), (30.0, 1.0)]
+)
+@pytest.mark.parametrize("mode", ["episode", "rate"])
+def test_steps_become_short_near_the_limit_and_are_whole_beyond_it(cost, expected, mode):
+    world = make("toy/Corridor-v0", 4)
+    config = cpo.Config(careful=0.1, margin_rate=0.0, aim=1.0, cost_mode=mode)
+    state = cpo.init(jax.random.key(0), config=config, spec=world.spec, limit=CostLimit((3.0,)))
+    rows = Priced(jnp.full((20, 4, 1), cost / 20), jnp.ones((20, 4), bool))
+    heard = Heard(jnp.asarray([cost]), jnp.asarray(20.0))
+    _, batch = rollout()
+    *_, pace = cpo.hold_back(state, heard, batch, rows, 0, config, world.spec, CostLimit((3.0,)))
+    assert np.isclose(pace, expected, atol=1e-4)
+    actor, batch = rollout()
+    step = jax.jit(lambda pace: cpo.improve(actor, batch, jnp.asarray([-0.1]), config, pace)[1]["kl"])
+    assert step(pace) <= pace * config.target_kl
 
 
 def slow_loss(name, actor, batch, gain, config):
