@@ -53,8 +53,8 @@ AT_MOST = 2
 
 
 def _policy() -> cpo.Config:
-    values = ValueFit(hidden=(128, 128), members=3, passes=5, batch=512)
-    return cpo.Config(hidden=(128, 128), values=values, aim=0.5, margin_rate=0.02, margin_most=0.5)
+    values = ValueFit(hidden=(128, 128), members=3, passes=2, batch=512)
+    return cpo.Config(hidden=(128, 128), values=values, aim=0.5, margin_rate=0.02, margin_most=1.0, careful=0.1)
 
 
 def _model() -> Dynamics:
@@ -79,15 +79,15 @@ class Config:
     """Gradient steps of the model's first fit at most."""
     fit_every: int = 1_000
     """Env steps between two fits of the model."""
-    real: int = 2_000
+    real: int = 1_000
     """Env steps before the policy's second update; later ones wait for fewer or more, as doubt falls or grows."""
-    min_real: int = 1_000
+    min_real: int = 500
     """At least so many."""
-    max_real: int = 10_000
+    max_real: int = 5_000
     """At most so many."""
-    batch: int = 16_000
+    batch: int = 50_000
     """Steps that the policy learns from: real ones, and imagined ones for the rest."""
-    paths: int = 1_500
+    paths: int = 4_000
     """Imagined paths side by side; where one ends a new one begins, until `batch` is full."""
     rollouts: Literal["uncertainty", "schedule", "inverse_variance"] = "uncertainty"
     """Where paths end: where accumulated doubt reaches its budget, or by a schedule of lengths. With `inverse_variance` each member lives a

@@ -23,6 +23,7 @@ POLICY = {
     "normalise_obs": False,
     "values": VALUES,
     "target_kl": 0.01,
+    "careful": 1.0,
     "damping": 0.1,
     "iterations": 10,
     "fisher_every": 1,

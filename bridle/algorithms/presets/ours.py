@@ -80,11 +80,11 @@ PRESETS: dict[str, Preset] = {
         {
             "env": "HalfCheetahSafe-v2",
             "cost_limit": (10.0,),
-            "num_envs": 10,
-            "steps": 500_000,
-            "eval_every": 20_000,
+            "num_envs": 4,
+            "steps": 400_000,
+            "eval_every": 5_000,
         },
-        "CMBPO on HalfCheetahSafe under its published limit, half a million real steps",
+        "CMBPO on HalfCheetahSafe under its published limit, 400,000 real steps",
         "",
     ),
 }
