@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
@@ -62,6 +63,8 @@ class Config(Rollouts):
     """Added to the Fisher matrix."""
     iterations: int = 10
     """Steps of conjugate gradients."""
+    least_std: float = 0.0
+    """Standard deviations of actions stay at least this: a trust region of KL lets means move in proportion to them."""
     fisher_every: int = 4
     """One in so many states counts in the Fisher matrix."""
     tries: int = 15
@@ -78,6 +81,7 @@ class Config(Rollouts):
             "margin_most": (self.margin_most >= 0, "a number >= 0"),
             "margin_decay": (0.0 < self.margin_decay <= 1.0, "a number in (0, 1]"),
             "target_kl": (self.target_kl > 0, "a number > 0"),
+            "least_std": (0.0 <= self.least_std <= self.initial_std, "a number in [0, initial_std]"),
             "careful": (0.0 < self.careful <= 1.0, "a number in (0, 1]"),
             "damping": (self.damping >= 0, "a number >= 0"),
             "shrink": (0.0 < self.shrink < 1.0, "a number in (0, 1)"),
@@ -202,9 +206,12 @@ def improve(actor: PlainActor, batch: Experience, beyond, config: Config, pace=1
         return well & (cheap if config.constrained else True)
 
     taken = line_search(flat, step, accept, config.tries, config.shrink)
-    actor, gains = unravel(taken.parameters), surrogates(taken.parameters) - before
+    actor = unravel(taken.parameters)
+    actor = eqx.tree_at(lambda one: one.log_std, actor, jnp.maximum(actor.log_std, jnp.log(config.least_std)))
+    reached = ravel_pytree(actor)[0]
+    gains = surrogates(reached) - before
     told = {
-        "kl": moved(taken.parameters),
+        "kl": moved(reached),
         "gain": gains[0],
         "step": taken.fraction,
         "entropy": batch.weight @ gaussian.entropy(actor(batch.obs)),

@@ -133,6 +133,20 @@ def test_trpo_ignores_cost_where_the_published_line_search_does_not():
     assert moved(free, same) < 1e-5 and told["gain"] > 0
 
 
+def test_deviations_of_actions_stay_above_their_bound():
+    actor, batch = rollout()
+    sure = batch._replace(
+        advantage=-((batch.pre_action - batch.dist.mean) ** 2).sum(-1)
+    )  # acting as the mean does is best
+    std = float(jnp.exp(actor.log_std).mean())
+    free, _ = cpo.improve(actor, sure, jnp.asarray([-1.0]), cpo.Config())
+    held, told = cpo.improve(actor, sure, jnp.asarray([-1.0]), cpo.Config(least_std=0.995 * std))
+    assert float(jnp.exp(free.log_std).max()) < 0.99 * std and told["kl"] <= 0.01
+    np.testing.assert_allclose(jnp.exp(held.log_std), 0.995 * std, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"least_std = 0\.7; allowed: a number in \[0, initial_std\]"):
+        cpo.Config(least_std=0.7)
+
+
 def test_the_margin_follows_its_recursion_within_its_bounds():
     world = make("toy/Corridor-v0", 4)
     config = cpo.Config(recovery=3.0, margin_rate=0.1, margin_decay=0.9, margin_most=0.5, aim=1.0)
