@@ -54,7 +54,8 @@ AT_MOST = 2
 
 def _policy() -> cpo.Config:
     values = ValueFit(hidden=(128, 128), members=3, passes=2, batch=512)
-    return cpo.Config(hidden=(128, 128), values=values, aim=0.5, margin_rate=0.02, margin_most=1.0, careful=0.1)
+    own = {"aim": 0.5, "margin_rate": 0.02, "margin_most": 1.0, "careful": 0.1, "least_std": 0.2}
+    return cpo.Config(hidden=(128, 128), values=values, **own)
 
 
 def _model() -> Dynamics:

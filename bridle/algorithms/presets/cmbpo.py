@@ -24,6 +24,7 @@ POLICY = {
     "values": VALUES,
     "target_kl": 0.01,
     "careful": 1.0,
+    "least_std": 0.0,
     "damping": 0.1,
     "iterations": 10,
     "fisher_every": 1,

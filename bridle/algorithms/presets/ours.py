@@ -80,7 +80,7 @@ PRESETS: dict[str, Preset] = {
         {
             "env": "HalfCheetahSafe-v2",
             "cost_limit": (10.0,),
-            "num_envs": 4,
+            "num_envs": 8,
             "steps": 400_000,
             "eval_every": 5_000,
         },
