@@ -282,7 +282,7 @@ def update_policy(
     wanted = config.real * (doubt / state.usual if config.rollouts != "inverse_variance" else jnp.ones(()))
     wanted = jnp.clip(wanted, config.min_real, config.max_real).astype(jnp.int32)
     metrics |= told | of_values | beside(fresh, dreamt.rows) | horizons(dreamt)
-    metrics |= {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
+    metrics |= {"doubt": doubt, "next_real": wanted.astype(jnp.float32), "pace": jnp.asarray(pace)}
     state = state._replace(actor=actor, values=values, moments=moments, epoch=state.epoch + 1, wanted=wanted)
     return state, metrics, {}
 

@@ -59,12 +59,12 @@ class Config(Rollouts):
     careful: float = 1.0
     """The part of it that is left where cost has come to what is aimed at, falling from all of it at no cost; on the way back from beyond
     that, steps are whole. 1 for whole steps everywhere, as published."""
+    least_std: float = 0.0
+    """Standard deviations of actions stay at least this: a trust region of KL lets means move in proportion to them."""
     damping: float = 0.1
     """Added to the Fisher matrix."""
     iterations: int = 10
     """Steps of conjugate gradients."""
-    least_std: float = 0.0
-    """Standard deviations of actions stay at least this: a trust region of KL lets means move in proportion to them."""
     fisher_every: int = 4
     """One in so many states counts in the Fisher matrix."""
     tries: int = 15
@@ -133,6 +133,7 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         heard = listen(data.rows, spec)
         state, beyond, pace = hold_back(state, heard, batch, rows, data.step, config, spec, limit)
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
+        metrics |= {"pace": pace}
     actor, told = improve(state.actor, batch, beyond, config, pace)
     values, of_values = fit_values(state.values, batch, key, config.values)
     moments = observed(state.moments, rows)
@@ -155,11 +156,9 @@ def hold_back(
         cost = jnp.where(valid, rows.cost, 0.0).sum((0, 1)) / jnp.maximum(valid.sum(), 1)
         allowed = aimed / spec.horizon
     else:
-        cost, allowed = (
-            batch.weight @ batch.targets[:, 1:],
-            config.aim * limit.discounted(step, config.cost_discount, spec.horizon),
-        )
-        cost, allowed = (1.0 - config.cost_discount) * cost, (1.0 - config.cost_discount) * allowed
+        unit = 1.0 - config.cost_discount
+        cost = unit * batch.weight @ batch.targets[:, 1:]
+        allowed = unit * config.aim * limit.discounted(step, config.cost_discount, spec.horizon)
     beyond = cost - allowed + margin
     room = jnp.clip(-beyond / jnp.maximum(allowed, 1e-8), config.careful, 1.0).min()
     pace = jnp.where((beyond > 0.0).any(), 1.0, room)
