@@ -175,7 +175,7 @@ def epochs(repeats: int) -> str:
     progress = loop.begin(algorithm, 0)
     memory = Ring(world.spec, algorithm.memory, collector.example_extras(progress.actor), algorithm.columns)
     with mock.patch.object(loop, "compiled", timed):  # the first epoch compiles
-        loop.train(algorithm, collector, memory, REAL * (3 + repeats), 0, progress, report=note)
+        loop.train(algorithm, collector, memory, REAL * (4 + repeats), 0, progress, report=note)
     world.close()
     pairs = list(itertools.pairwise(found))
     whole = [b[0] - a[0] for a, b in pairs]

@@ -54,8 +54,8 @@ AT_MOST = 2
 
 def _policy() -> cpo.Config:
     values = ValueFit(hidden=(128, 128), members=3, passes=2, batch=512)
-    own = {"aim": 0.5, "margin_rate": 0.02, "margin_most": 1.0, "careful": 0.1, "least_std": 0.2}
-    return cpo.Config(hidden=(128, 128), values=values, **own)
+    near = {"aim": 0.5, "margin_rate": 0.02, "margin_most": 1.0, "least_pace": 0.1}
+    return cpo.Config(hidden=(128, 128), values=values, least_std=0.2, **near)
 
 
 def _model() -> Dynamics:
@@ -89,7 +89,7 @@ class Config:
     batch: int = 50_000
     """Steps that the policy learns from: real ones, and imagined ones for the rest."""
     paths: int = 4_000
-    """Imagined paths side by side; where one ends a new one begins, until `batch` is full."""
+    """Imagined paths side by side; where one ends a new one begins, until `batch` is full, with which they all end."""
     rollouts: Literal["uncertainty", "schedule", "inverse_variance"] = "uncertainty"
     """Where paths end: where accumulated doubt reaches its budget, or by a schedule of lengths. With `inverse_variance` each member lives a
     copy of each path, returns count by how much the members agree about them, and paths end by `most_variance`."""
@@ -147,9 +147,7 @@ class Config:
         base = self.policy.build(spec, limit)
         rules = known(spec) if self.rules == "known" else Rules()
         model = asked(self.model, rules, self.constrained)
-        shown = max(
-            -(-max(self.max_real, self.explore) // spec.num_envs), (spec.horizon or 0) if self.constrained else 0
-        )
+        shown = shown_of(self, spec)
         if self.memory < shown * spec.num_envs:
             raise ValueError(
                 f"memory = {self.memory}; allowed: an integer >= {shown * spec.num_envs}, what an update may learn from and a horizon of steps"
@@ -271,7 +269,8 @@ def update_policy(
     batch = joined(real, imagined, config.joint, config.batch)
     metrics, beyond, pace = {}, jnp.zeros_like(state.margin), 1.0
     if config.constrained:
-        lately = jax.tree.map(lambda leaf: leaf[-spec.horizon :], recent)
+        ear = max(spec.horizon, config.real // spec.num_envs)
+        lately = jax.tree.map(lambda leaf: leaf[-ear:], recent)
         heard = listen(lately, spec)
         state, beyond, pace = cpo.hold_back(state, heard, real, fresh, data.step, config.policy, spec, limit)
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
@@ -282,15 +281,20 @@ def update_policy(
     wanted = config.real * (doubt / state.usual if config.rollouts != "inverse_variance" else jnp.ones(()))
     wanted = jnp.clip(wanted, config.min_real, config.max_real).astype(jnp.int32)
     metrics |= told | of_values | beside(fresh, dreamt.rows) | horizons(dreamt)
-    metrics |= {"doubt": doubt, "next_real": wanted.astype(jnp.float32), "pace": jnp.asarray(pace)}
+    metrics |= {"doubt": doubt, "next_real": wanted.astype(jnp.float32)}
     state = state._replace(actor=actor, values=values, moments=moments, epoch=state.epoch + 1, wanted=wanted)
     return state, metrics, {}
 
 
+def shown_of(config: Config, spec: Spec) -> int:
+    """Rows of each env that an update may ask for: the longest stretch of one policy, and an episode."""
+    stretch = -(-max(config.max_real, config.explore) // spec.num_envs)
+    return max(stretch, (spec.horizon or 0) if config.constrained else 0)
+
+
 def latest(data: Drawn, config: Config, spec: Spec) -> Transition:
-    """The newest rows of the ring, oldest first: [L N ...], enough for the longest stretch of one policy and for an episode."""
-    need = -(-max(config.max_real, config.explore) // spec.num_envs), (spec.horizon or 0) if config.constrained else 0
-    return newest(data, min(data.rows.valid.shape[0], max(need)), spec)
+    """The newest rows of the ring, oldest first: [L N ...]."""
+    return newest(data, min(data.rows.valid.shape[0], shown_of(config, spec)), spec)
 
 
 def starts_of(state: State, rows: Transition, config: Config):

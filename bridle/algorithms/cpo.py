@@ -6,6 +6,7 @@ into TRPO, truly, or as published code has it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -56,11 +57,11 @@ class Config(Rollouts):
     """How values are fitted: `--values.rate`, ..."""
     target_kl: float = 0.01
     """Radius of the trust region: mean KL, nats."""
-    careful: float = 1.0
-    """The part of it that is left where cost has come to what is aimed at, falling from all of it at no cost; on the way back from beyond
-    that, steps are whole. 1 for whole steps everywhere, as published."""
+    least_pace: float = 1.0
+    """The part of it that is left where cost comes to what is aimed at less the margin, falling from all of it at no cost and no margin; beyond
+    that, steps are whole again. 1 for whole steps everywhere, as published."""
     least_std: float = 0.0
-    """Standard deviations of actions stay at least this: a trust region of KL lets means move in proportion to them."""
+    """Standard deviations of actions stay at least this (actions lie in [-1, 1]): a trust region of KL lets means move in proportion to them."""
     damping: float = 0.1
     """Added to the Fisher matrix."""
     iterations: int = 10
@@ -82,7 +83,7 @@ class Config(Rollouts):
             "margin_decay": (0.0 < self.margin_decay <= 1.0, "a number in (0, 1]"),
             "target_kl": (self.target_kl > 0, "a number > 0"),
             "least_std": (0.0 <= self.least_std <= self.initial_std, "a number in [0, initial_std]"),
-            "careful": (0.0 < self.careful <= 1.0, "a number in (0, 1]"),
+            "least_pace": (0.0 < self.least_pace <= 1.0, "a number in (0, 1]"),
             "damping": (self.damping >= 0, "a number >= 0"),
             "shrink": (0.0 < self.shrink < 1.0, "a number in (0, 1)"),
         }
@@ -133,7 +134,6 @@ def update(state: State, data: Drawn, key, *, config: Config, spec: Spec, limit:
         heard = listen(data.rows, spec)
         state, beyond, pace = hold_back(state, heard, batch, rows, data.step, config, spec, limit)
         metrics = by_constraint("episode_cost", heard.cost) | by_constraint("margin", state.margin * spec.horizon)
-        metrics |= {"pace": pace}
     actor, told = improve(state.actor, batch, beyond, config, pace)
     values, of_values = fit_values(state.values, batch, key, config.values)
     moments = observed(state.moments, rows)
@@ -144,7 +144,7 @@ def hold_back(
     state: State, heard: Heard, batch: Experience, rows, step, config: Config, spec: Spec, limit: CostLimit
 ) -> tuple[State, jax.Array, jax.Array]:
     """The state with its margin moved, by how much cost exceeds what is aimed at, margin included: [C], cost a step; and what part of
-    `target_kl` the policy may move by: less of it the nearer costs are to their limits, all of it to come back."""
+    `target_kl` the policy may move by: less of it the nearer costs are to their limits, all of it as soon as one is beyond its own."""
     aimed = config.aim * limit.at(step)
     grown = config.margin_decay * state.margin + config.margin_rate * (heard.cost - aimed) / spec.horizon
     most = config.margin_most * jnp.maximum(limit.at(step), 1.0) / spec.horizon
@@ -160,8 +160,8 @@ def hold_back(
         cost = unit * batch.weight @ batch.targets[:, 1:]
         allowed = unit * config.aim * limit.discounted(step, config.cost_discount, spec.horizon)
     beyond = cost - allowed + margin
-    room = jnp.clip(-beyond / jnp.maximum(allowed, 1e-8), config.careful, 1.0).min()
-    pace = jnp.where((beyond > 0.0).any(), 1.0, room)
+    room = jnp.where(allowed > 0.0, -beyond / jnp.maximum(allowed, 1e-8), 1.0)  # a limit of 0 has no room to tell by
+    pace = jnp.where((beyond > 0.0).any(), 1.0, jnp.clip(room, config.least_pace, 1.0).min())
     return state._replace(margin=margin), jnp.where(beyond > 0.0, config.recovery * beyond, beyond), pace
 
 
@@ -194,10 +194,17 @@ def improve(actor: PlainActor, batch: Experience, beyond, config: Config, pace=1
         step = -jnp.sqrt(2.0 * target_kl / jnp.maximum(v @ hv, 1e-20)) * v
         case, multiplier = jnp.asarray(trust_region.FREE), jnp.zeros_like(beyond)
 
+    def bounded(flat):
+        """With deviations raised to their bound: exp(-inf) is none."""
+        actor = unravel(flat)
+        least = math.log(config.least_std) if config.least_std else -math.inf
+        return ravel_pytree(eqx.tree_at(lambda one: one.log_std, actor, jnp.maximum(actor.log_std, least)))[0]
+
     def moved(flat):
         return batch.weight @ gaussian.kl(unravel(flat)(batch.obs), batch.dist)
 
     def accept(flat):
+        flat = bounded(flat)
         gains = surrogates(flat) - before
         # A start that is within the limits must not lose reward; one that is not may, to come back.
         well = (moved(flat) <= target_kl) & ((gains[0] >= 0.0) | (case <= trust_region.RECOVERS))
@@ -205,14 +212,14 @@ def improve(actor: PlainActor, batch: Experience, beyond, config: Config, pace=1
         return well & (cheap if config.constrained else True)
 
     taken = line_search(flat, step, accept, config.tries, config.shrink)
-    actor = unravel(taken.parameters)
-    actor = eqx.tree_at(lambda one: one.log_std, actor, jnp.maximum(actor.log_std, jnp.log(config.least_std)))
-    reached = ravel_pytree(actor)[0]
+    reached = bounded(taken.parameters)
+    actor = unravel(reached)
     gains = surrogates(reached) - before
     told = {
         "kl": moved(reached),
         "gain": gains[0],
         "step": taken.fraction,
+        "pace": jnp.asarray(pace),
         "entropy": batch.weight @ gaussian.entropy(actor(batch.obs)),
         "std": jnp.exp(actor.log_std).mean(),
     }

@@ -93,17 +93,17 @@ def imagine(
     return Imagined(rows._replace(truncated=rows.valid & ~follows & ~rows.terminated), doubt, age)
 
 
-def imagine_copies(step: Step, act: Callable, starts: Float[Array, "P O"], members: int, length: int, key) -> Imagined:
-    """`length` steps from each start, as each of `members` sees them: leaves [L members P ...]. `step` takes members' rows one after
-    another, [members P ...]; every copy of a path has the same draws of the policy."""
-    paths = len(starts)
+def imagine_copies(step: Step, act: Callable, starts: Float[Array, "B O"], members: int, length: int, key) -> Imagined:
+    """`length` steps from each start, as each of E `members` sees them: leaves [L E B ...]. `step` takes [E B ...] laid flat, member by
+    member; every copy of a path has the same draws of the policy."""
+    size = len(starts)
 
     def alike(obs, key):
-        found = jax.vmap(lambda obs: act(obs, key))(obs.reshape(members, paths, -1))
+        found = jax.vmap(lambda obs: act(obs, key))(obs.reshape(members, size, -1))
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), found)
 
     lived = imagine(step, alike, jnp.tile(starts, (members, 1)), length, key)
-    return jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0], members, paths, *leaf.shape[2:]), lived)
+    return jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0], members, size, *leaf.shape[2:]), lived)
 
 
 def _fresh(path: _Path, starts: Float[Array, "B O"], length) -> _Path:

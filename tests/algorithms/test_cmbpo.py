@@ -86,6 +86,21 @@ def test_an_update_learns_from_what_its_own_policy_lived(learner):
     assert epochs[-1] == state.epoch - 1 or epochs[-1] == state.epoch
 
 
+def test_cost_is_heard_over_the_last_episode_of_each_copy_alone(learner):
+    config, world, model, state, data, _ = learner
+    config = dataclasses.replace(config, real=160)
+    bound = {"config": config, "spec": world, "limit": CostLimit((3.0,)), "model": model, "rules": Rules()}
+    run = jax.jit(lambda data: cmbpo.update_policy(state, data, jax.random.key(0), **bound)[1]["episode_cost"])
+    dear = jnp.asarray(data.rows.cost) + 5.0
+    place = (int(data.step / world.num_envs) - 1 - jnp.arange(len(dear))) % len(dear)  # newest first
+    heard = {}
+    for name, rows in (("old", place[world.horizon :]), ("new", place[: world.horizon])):
+        cost = jnp.asarray(data.rows.cost).at[rows].set(dear[rows])
+        heard[name] = run(data._replace(rows=data.rows._replace(cost=cost)))
+    now = run(data)
+    assert heard["old"] == now and np.isclose(heard["new"], now + 5.0 * world.horizon)
+
+
 def rows_of(data):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf.reshape(-1, *leaf.shape[2:])), data.rows)
 

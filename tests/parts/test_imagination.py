@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bridle.core.types import Guess
-from bridle.parts.imagination import horizon_at, imagine
+from bridle.parts.imagination import horizon_at, imagine, imagine_copies
 
 B, L, O = 4, 6, 2
 LINE = jnp.arange(float(B))[:, None] * jnp.ones((1, O))
@@ -77,6 +77,25 @@ def test_a_path_that_doubts_at_once_contributes_nothing():
 def test_a_doubt_that_is_not_finite_ends_a_path():
     lost = lambda obs, action, key: step(obs, action, key)._replace(doubt=jnp.full(obs.shape[0], jnp.nan))
     assert not imagine(lost, act, LINE, 3, jax.random.key(0), budget=9.0).rows.valid.any()
+
+
+def test_a_copy_of_a_path_is_that_of_its_member_alone_by_the_same_draws():
+    pulls = jnp.asarray([1.0, 1.0, -0.5])
+
+    def of_members(obs, action, key):
+        own = obs.reshape(3, B, O) * pulls[:, None, None]
+        return step(own.reshape(-1, O), action, key)
+
+    def sampled(obs, key):
+        return jax.random.normal(key, (len(obs), 1)), {"log_prob": obs[:, 0]}
+
+    copies = imagine_copies(of_members, sampled, LINE, 3, L, jax.random.key(1))
+    assert copies.rows.obs.shape == (L, 3, B, O)
+    for member, pull in enumerate(pulls):
+        alone = imagine(
+            lambda obs, action, key, p=pull: step(obs * p, action, key), sampled, LINE, L, jax.random.key(1)
+        )
+        jax.tree.map(lambda a, b, m=member: np.testing.assert_allclose(a[:, m], b, rtol=1e-6), copies, alone)
 
 
 def test_every_step_has_a_key_of_its_own_and_all_depend_on_the_one():

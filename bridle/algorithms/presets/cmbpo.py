@@ -23,7 +23,7 @@ POLICY = {
     "normalise_obs": False,
     "values": VALUES,
     "target_kl": 0.01,
-    "careful": 1.0,
+    "least_pace": 1.0,
     "least_std": 0.0,
     "damping": 0.1,
     "iterations": 10,

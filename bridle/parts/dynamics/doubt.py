@@ -34,4 +34,4 @@ def normalised_variance(predicted: Prediction) -> Float[Array, " B"]:
 
 
 MEASURES = {"kl": pairwise_kl, "kl_max": partial(pairwise_kl, over="max"), "variance": normalised_variance}
-"""By name."""
+"""What the words of `doubt` measure it by."""
