@@ -33,7 +33,7 @@ def main(words: list[str] | None = None) -> int:
         f"# Speed of models\n\n{time.strftime('%Y-%m-%d')}, commit {commit()}; {machine()}. Medians of {2 if told.quick else told.repeats} repeats.\n"
     )
     print(models(2 if quick else told.repeats, 0.1 if quick else 1.0, 8 if quick else 200, 500 if quick else 20_000))
-    print(epochs(1 if quick else 4))
+    print(epochs(1, 3_000) if quick else epochs(3))
     return 0
 
 
