@@ -92,8 +92,8 @@ VARIANTS |= {
             "recalibrate": True,
             "joint": True,
             "sampled": True,
+            "doubt": "variance",
         },
-        "inverse": {"rollouts": "inverse_variance", "doubt": "variance"},
     },
     "mbpo": {
         "lagrange": {"constraint": "lagrange", "schedule": [1, 3, 1, 3], "normalise_obs": True},
