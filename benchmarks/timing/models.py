@@ -190,7 +190,7 @@ def epochs(repeats: int, real: int = REAL) -> str:
     last = found[-1][2]
     met = verdict(EPOCH_MARK, median(whole))  # fewer seconds are better
     notes = (
-        f"One pass over an archive of {real * ARCHIVE // REAL:,} steps ({last['model/updates']:.0f} updates of 7 members); "
+        f"Median of {len(whole)}. One pass over an archive of {real * ARCHIVE // REAL:,} steps ({last['model/updates']:.0f} updates of 7 members); "
         f"{last['policy/imagined_steps']:,.0f} steps were imagined for the last epoch."
     )
     return "\n".join(

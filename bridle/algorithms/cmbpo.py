@@ -54,8 +54,9 @@ AT_MOST = 2
 
 def _policy() -> cpo.Config:
     values = ValueFit(hidden=(128, 128), members=3, passes=2, batch=512)
-    near = {"aim": 0.5, "margin_rate": 0.02, "margin_most": 1.0, "least_pace": 0.1}
-    return cpo.Config(hidden=(128, 128), values=values, least_std=0.2, **near)
+    return cpo.Config(
+        hidden=(128, 128), values=values, aim=0.5, margin_rate=0.02, margin_most=1.0, least_pace=0.1, least_std=0.2
+    )
 
 
 def _model() -> Dynamics:

@@ -58,7 +58,7 @@ class Config(Rollouts):
     target_kl: float = 0.01
     """Radius of the trust region: mean KL, nats."""
     least_pace: float = 1.0
-    """The part of it that is left where cost comes to what is aimed at less the margin, falling from all of it at no cost and no margin; beyond
+    """The part of `target_kl` that is left where cost comes to what is aimed at less the margin, falling from all of it at no cost and no margin; beyond
     that, steps are whole again. 1 for whole steps everywhere, as published."""
     least_std: float = 0.0
     """Standard deviations of actions stay at least this (actions lie in [-1, 1]): a trust region of KL lets means move in proportion to them."""
